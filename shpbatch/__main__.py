@@ -1,0 +1,5 @@
+"""``python -m shpbatch``."""
+
+from .cli.main import main
+
+main()

@@ -1,0 +1,114 @@
+"""Options that several commands share, and the words after the first ``!``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..models import Recipe
+
+__all__ = ["ChainCommand", "layout_options", "recipe_of", "recipe_options", "source_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class ChainCommand(click.Command):
+    """A command whose line may end in ``! STEP --option value ! STEP …``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = args.index("!") if "!" in args else len(args)
+        ctx.meta["chain"] = args[at:]
+        return super().parse_args(ctx, args[:at])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[! STEP [--option value] …]…"]
+
+
+def source_options(function: F) -> F:
+    """SRC… and which of its files."""
+    for option in reversed(
+        [
+            click.argument("src", nargs=-1, required=True),
+            click.option("--include", multiple=True, metavar="GLOB", help="Only these files."),
+            click.option("--exclude", multiple=True, metavar="GLOB", help="Not these files."),
+            click.option(
+                "--limit", type=click.IntRange(1), metavar="N", help="Only the first N files."
+            ),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def recipe_options(function: F) -> F:
+    """The steps, where they do not follow ``!``."""
+    for option in reversed(
+        [
+            click.option(
+                "-r", "--recipe", type=click.Path(), help="Recipe file: YAML, TOML or JSON."
+            ),
+            click.option("--pipeline", metavar="TEXT", help='The chain as one text: "! STEP …".'),
+            click.option(
+                "--step",
+                multiple=True,
+                metavar="MODULE:FUNCTION",
+                help="A function of yours as a further step.",
+            ),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def layout_options(function: F) -> F:
+    """Where outputs go."""
+    for option in reversed(
+        [
+            click.option(
+                "-o", "--output", required=True, type=click.Path(), help="Folder of the outputs."
+            ),
+            click.option("--flat", is_flag=True, help="Do not mirror the tree of folders."),
+            click.option(
+                "--each-step", is_flag=True, help="One output a step, in the step's own folder."
+            ),
+            click.option(
+                "--if-exists",
+                type=click.Choice(["fail", "skip", "overwrite"]),
+                default="fail",
+                show_default=True,
+                help="Where an output is there already.",
+            ),
+            click.option("--overwrite", is_flag=True, help="Same as --if-exists overwrite."),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def recipe_of(
+    ctx: click.Context, recipe: str | None, pipeline: str | None, steps: tuple[str, ...]
+) -> Recipe:
+    """The recipe that a command line asks for: one of file, text and chain, then ``--step``.
+
+    Raises
+    ------
+    click.UsageError
+        Where more than one is given.
+    RecipeError
+        For what is wrong with the recipe itself.
+    """
+    from ..recipe import as_recipe, parse_chain, parse_words, read_recipe
+
+    chain: list[str] = ctx.meta.get("chain", [])
+    if sum(map(bool, (recipe, pipeline, chain))) > 1:
+        raise click.UsageError("give the steps once: with '!', --pipeline or --recipe", ctx)
+    checked = Recipe()
+    if recipe:
+        checked = read_recipe(recipe)
+    elif pipeline:
+        checked = parse_chain(pipeline)
+    elif chain:
+        checked = parse_words(chain)
+    return Recipe((*checked.steps, *as_recipe(list(steps)).steps))

@@ -1,0 +1,67 @@
+"""``shpbatch plan``: what run would do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from ..models import Header, Task
+from ..plan import Plan
+from .options import ChainCommand, layout_options, recipe_options, source_options
+from .run import planned
+
+__all__ = ["command", "show_plan"]
+
+
+@click.command(cls=ChainCommand, name="plan")
+@source_options
+@layout_options
+@recipe_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_context
+def command(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
+    """Show what run would do, file by file; write nothing."""
+    show_plan(planned(ctx, options), as_json)
+
+
+def show_plan(plan: Plan, as_json: bool) -> None:
+    """Print a plan; exit 1 where some files are known to fail."""
+    rows = list(zip(plan.tasks, plan.headers, strict=True))
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "tasks": [_record(*row) for row in rows]}))
+    else:
+        for row in rows:
+            click.echo(_line(*row))
+        for path, reason in plan.ignored:
+            click.echo(f"ignore  {path}: {reason}")
+    sys.exit(1 if any(task.problem for task in plan.tasks) else 0)
+
+
+def _record(task: Task, header: Header | None) -> dict[str, Any]:
+    problem = task.problem
+    return {
+        "source": task.source.name,
+        "sink": task.sink,
+        "action": _action(task),
+        "code": problem.code if problem else None,
+        "reason": problem.reason if problem else task.skip,
+        "header": asdict(header) if header and not problem else None,
+    }
+
+
+def _action(task: Task) -> str:
+    return "fail" if task.problem else "skip" if task.skip else "run"
+
+
+def _line(task: Task, header: Header | None) -> str:
+    action = _action(task)
+    if task.problem:
+        return f"{action:6}  {task.problem.reason} [{task.problem.code}]"
+    if task.skip:
+        return f"{action:6}  {task.skip}"
+    what = f"{header.count:,} {header.geometry_type}" if header else ""
+    return f"{action:6}  {task.source.name} -> {task.sink}  ({what})"

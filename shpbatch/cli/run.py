@@ -1,0 +1,157 @@
+"""``shpbatch run``: the main job."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import click
+
+from ..errors import PlanError, RecipeError, SourceError
+from ..models import Report
+from .options import ChainCommand, layout_options, recipe_of, recipe_options, source_options
+
+__all__ = ["command"]
+
+EPILOG = """
+\b
+Exit codes: 0 all done or up to date; 1 some files failed; 2 the request is wrong;
+3 stopped at --max-failures; 75 another run holds the destination; 130/143 interrupted.
+"""
+
+
+def _workers(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    if value == "auto":
+        return 0
+    if value.isdigit() and int(value) > 0:
+        return int(value)
+    raise click.BadParameter("a number of 1 or more, or 'auto'")
+
+
+@click.command(cls=ChainCommand, name="run", epilog=EPILOG)
+@source_options
+@layout_options
+@recipe_options
+@click.option(
+    "-j",
+    "--workers",
+    default="16",
+    show_default=True,
+    callback=_workers,
+    metavar="N|auto",
+    help="Processes, never more than files; auto = the CPUs there are.",
+)
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds a file may take.")
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Further tries of a file whose worker died.",
+)
+@click.option("--max-failures", metavar="N|N%", help="Stop after so many failed files.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first failed file.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the plan, write nothing.")
+@click.option("--log", type=click.Path(), help="Run log; else in OUTPUT/.shpbatch/log.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout at the end.")
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "bar", "lines", "none"]),
+    default="auto",
+    show_default=True,
+    help="auto: a bar on a terminal, else a line each 30 s.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Failures only.")
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> None:
+    """Run a recipe over shapefiles.
+
+    SRC is files, folders, globs, zips, @list.txt or - (a list on stdin).
+    The tree of folders under SRC is mirrored under the output folder.
+
+    \b
+    shpbatch run data/ -o out/ ! make-valid ! reproject --dst-crs EPSG:32650
+    shpbatch run data/ -o out/ -r recipe.yaml
+    """
+    if options["dry_run"]:
+        from .plan import show_plan
+
+        show_plan(planned(ctx, options), options["as_json"])
+        return
+    try:
+        report = execute(ctx, options)
+    except (RecipeError, PlanError, SourceError) as error:
+        if options["as_json"]:
+            _print_refusal(error.code, str(error))
+        raise
+    _print(report, options["as_json"], options["quiet"])
+    from ..report import exit_code
+
+    sys.exit(exit_code(report))
+
+
+def planned(ctx: click.Context, options: dict[str, Any]) -> Any:
+    """The plan that the options ask for."""
+    from ..api import plan
+
+    recipe = recipe_of(ctx, options["recipe"], options["pipeline"], options["step"])
+    return plan(list(options["src"]), options["output"], recipe, **_settings(options, layout=True))
+
+
+def execute(ctx: click.Context, options: dict[str, Any]) -> Report:
+    """Plan and run, with signals turned into an orderly stop."""
+    from .. import api
+    from ..pool import Stop
+
+    stop = Stop()
+
+    def stopped(number: int, frame: FrameType | None) -> None:
+        stop.set(signal.Signals(number).name)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stopped)
+    settings = api.RunOptions(**_settings(options, layout=True), **_settings(options, layout=False))
+    return api.execute(planned(ctx, options), settings, stop)
+
+
+def _settings(options: dict[str, Any], layout: bool) -> dict[str, Any]:
+    """Options of the command line as fields of RunOptions: those of the plan, or the others."""
+    if layout:
+        names = ("include", "exclude", "limit", "flat", "each_step")
+        if_exists = "overwrite" if options["overwrite"] else options["if_exists"]
+        return {**{n: options[n] for n in names}, "if_exists": if_exists}
+    return {
+        **{n: options[n] for n in ("workers", "timeout", "retries", "log")},
+        "max_failures": 1 if options["fail_fast"] else options["max_failures"],
+        "progress": "none" if options["quiet"] else options["progress"],
+    }
+
+
+def _print(report: Report, as_json: bool, quiet: bool) -> None:
+    """The object on stdout and the talk on stderr, or the summary on stdout."""
+    import json
+
+    from ..progress import print_line
+    from ..report import as_json as json_object
+    from ..report import summary
+
+    if as_json:
+        click.echo(json.dumps(json_object(report)))
+    if quiet:
+        return
+    if as_json:
+        print_line(summary(report))
+    else:
+        click.echo(summary(report))
+
+
+def _print_refusal(code: str, reason: str) -> None:
+    """The object for a request that was refused before any file."""
+    import json
+
+    from ..report import as_json
+
+    refused = {"status": "refused", "exit_code": 2, "code": code, "reason": reason}
+    click.echo(json.dumps({**as_json(Report("")), **refused, "run_id": None}))

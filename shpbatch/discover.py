@@ -1,0 +1,185 @@
+"""Turn what the user named into a sorted list of sources."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from .errors import SourceError
+from .models import Problem, Source
+
+__all__ = ["Found", "discover"]
+
+#: Folders that hold no layers of the user's: our own state, macOS leftovers, geodatabases.
+_SKIPPED = (".shpbatch", "__MACOSX")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Sources in sorted order, and what was passed over, with the reason."""
+
+    sources: tuple[Source, ...]
+    ignored: tuple[tuple[str, str], ...] = ()
+
+
+def discover(
+    src: Iterable[str],
+    *,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    avoid: str | None = None,
+    limit: int | None = None,
+) -> Found:
+    """Find the layers of files, folders, globs, zips, ``@list.txt`` and ``-`` (standard input).
+
+    Parameters
+    ----------
+    src : iterable of str
+        What the user named.
+    include, exclude : iterable of str
+        Globs on the path below the named folder (or on the file name alone).
+    avoid : str, optional
+        A folder not to look into: the destination, where it lies in a source folder.
+    limit : int, optional
+        Keep the first so many.
+
+    Returns
+    -------
+    Found
+        Sorted by path; a layer named twice is there once.
+
+    Raises
+    ------
+    SourceError
+        ``source-missing`` for a path that does not exist, ``no-sources``
+        where nothing was found.
+    """
+    include, exclude = list(include), list(exclude)
+    named = [str(s) for s in _expanded(src)]
+    ignored: list[tuple[str, str]] = []
+    sources: dict[tuple[str, str | None], Source] = {}
+    for name in named:
+        for source in _sources(name, avoid, ignored):
+            if _wanted(source.relative, include, exclude):
+                sources.setdefault((os.path.abspath(source.path), source.member), source)
+    found = sorted(sources.values(), key=lambda s: (s.path, s.member or ""))[:limit]
+    if not found:
+        raise SourceError(_nothing(named, bool(include or exclude)), "no-sources")
+    return Found(tuple(found), tuple(ignored))
+
+
+def _expanded(src: Iterable[str]) -> Iterator[str]:
+    """Names with lists and globs written out."""
+    for name in src:
+        if name == "-":
+            yield from _lines(sys.stdin.read())
+        elif name.startswith("@") and not os.path.exists(name):
+            try:
+                yield from _lines(Path(name[1:]).read_text("utf-8"))
+            except OSError as error:
+                raise SourceError(f"{name[1:]}: {error.strerror}", "source-missing") from None
+        elif not os.path.exists(name) and glob.has_magic(name):
+            yield from sorted(glob.glob(name, recursive=True))
+        else:
+            yield name
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _sources(name: str, avoid: str | None, ignored: list[tuple[str, str]]) -> Iterator[Source]:
+    if os.path.isdir(name):
+        for path in _walk(name, avoid):
+            relative = PurePosixPath(Path(path).relative_to(name).as_posix())
+            yield from _of_file(path, relative, ignored)
+    elif os.path.exists(name):
+        yield from _of_file(name, PurePosixPath(Path(name).name), ignored, named=True)
+    else:
+        raise SourceError(f"{name}: no such file or folder; check the path", "source-missing")
+
+
+def _walk(folder: str, avoid: str | None) -> Iterator[str]:
+    """Files below a folder that may be layers, sorted; links to folders are not followed."""
+    avoided = os.path.abspath(avoid) if avoid else None
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            f
+            for f in folders
+            if f not in _SKIPPED
+            and not f.lower().endswith(".gdb")
+            and os.path.abspath(os.path.join(root, f)) != avoided
+        )
+        for file in sorted(files):
+            if file.lower().endswith((".shp", ".zip")) and not file.startswith("._"):
+                yield os.path.join(root, file)
+
+
+def _of_file(
+    path: str, relative: PurePosixPath, ignored: list[tuple[str, str]], named: bool = False
+) -> Iterator[Source]:
+    lower = path.lower()
+    if lower.endswith(".shp"):
+        yield Source(path, str(relative), size=_size(path))
+    elif lower.endswith(".zip"):
+        yield from _of_zip(path, relative, ignored)
+    elif named:
+        raise SourceError(
+            f"{path}: not a .shp, a .zip or a folder; name the .shp file of the layer",
+            "source-unfit",
+        )
+
+
+def _of_zip(path: str, relative: PurePosixPath, ignored: list[tuple[str, str]]) -> Iterator[Source]:
+    """The layers in a zip; the zip counts as a folder of its own name."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if _is_layer(m.filename)]
+    except (OSError, zipfile.BadZipFile) as error:
+        reason = f"{path}: not a readable zip ({error}); get it again"
+        yield Source(path, str(relative / relative.stem), problem=Problem("bad-zip", reason))
+        return
+    if not members:
+        ignored.append((path, "a zip without a .shp"))
+    for member in members:
+        inner = PurePosixPath(*[p for p in PurePosixPath(member.filename).parts if p not in "/.."])
+        yield Source(path, str(relative / inner), member.filename, member.file_size)
+
+
+def _is_layer(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return (
+        name.lower().endswith(".shp") and "__MACOSX" not in parts and not parts[-1].startswith("._")
+    )
+
+
+def _size(path: str) -> int:
+    """Bytes of ``.shp`` and ``.dbf``; a file that cannot be asked weighs nothing."""
+    total = 0
+    for name in (path, path[:-4] + ".dbf"):
+        try:
+            total += os.stat(name).st_size
+        except OSError:
+            continue
+    return total
+
+
+def _wanted(relative: str, include: list[str], exclude: list[str]) -> bool:
+    def matches(patterns: list[str]) -> bool:
+        name = PurePosixPath(relative).name
+        return any(fnmatch.fnmatch(relative, p) or fnmatch.fnmatch(name, p) for p in patterns)
+
+    return (not include or matches(include)) and not matches(exclude)
+
+
+def _nothing(named: list[str], filtered: bool) -> str:
+    where = ", ".join(named) or "the list"
+    if filtered:
+        return f"{where}: no shapefile matches --include/--exclude; the globs are on paths below it"
+    return f"{where}: no shapefile (.shp, or a zip of one) in it"

@@ -1,0 +1,85 @@
+"""One mapping of a function over a list: pool, log, bar and count together."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from . import __version__
+from .models import Outcome, Report
+from .pool import PoolOptions, Stop, run_tasks
+from .progress import Mode, open_progress
+from .report import as_json
+from .runlog import RunLog
+from .tally import Tally
+
+__all__ = ["Mapping", "new_run_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """One mapping of a function over items: pool, log, bar and count together."""
+
+    run_id: str
+    log: str | None
+    options: PoolOptions
+    progress: Mode
+    desc: str = "shpbatch"
+    max_failures: int | None = None
+    costs: Sequence[int] | None = None
+    memory: Sequence[int] | None = None
+
+    def run(
+        self, function: Callable[[Any], Any], items: Sequence[Any], names: list[str], stop: Stop
+    ) -> Report:
+        """Map, log and collect; an item without an outcome was not run."""
+        start = time.monotonic()
+        tally, failures = Tally(), Tally()
+        outcomes: list[Outcome | None] = [None] * len(items)
+        weights = self.costs or [1] * len(items)
+        with (
+            RunLog(self.log, self.run_id) as log,
+            open_progress(self.progress, weights, self.desc, tally) as display,
+        ):
+            log.write("start", version=__version__, total=len(items), pool=asdict(self.options))
+            for index, outcome in run_tasks(
+                function,
+                items,
+                options=self.options,
+                costs=self.costs,
+                memory=self.memory,
+                on_progress=display.moved,
+                stop=stop,
+            ):
+                outcomes[index] = outcome
+                tally.incr(lambda n: n + 1)
+                display.finished(index)
+                log.outcome(outcome)
+                if outcome.status not in ("done", "skipped"):
+                    failures.incr(lambda n: n + 1)
+                    display.say(f"{outcome.status}: {outcome.reason}")
+                if self.max_failures and failures.get_count() >= self.max_failures:
+                    stop.set("max-failures")
+            report = Report(
+                self.run_id,
+                tuple(o or _not_run(n, stop) for o, n in zip(outcomes, names, strict=True)),
+                time.monotonic() - start,
+                self.log,
+                stop.reason if any(o is None for o in outcomes) else None,
+            )
+            log.write("end", **{k: v for k, v in as_json(report).items() if k != "outcomes"})
+        return report
+
+
+def new_run_id() -> str:
+    """A name for a run that sorts by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+
+
+def _not_run(name: str, stop: Stop) -> Outcome:
+    reason = f"{name}: the run was stopped before this was done ({stop.reason or 'stopped'})"
+    return Outcome((name,), "skipped", code="not-run", reason=reason)

@@ -1,0 +1,247 @@
+"""What travels between the modules: frozen, picklable records of plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from os import PathLike, fspath
+from typing import Any, Literal
+
+__all__ = [
+    "Features",
+    "Field",
+    "Header",
+    "Outcome",
+    "Problem",
+    "Recipe",
+    "Report",
+    "Sink",
+    "Source",
+    "Status",
+    "StepCall",
+    "Task",
+]
+
+Status = Literal["done", "failed", "skipped", "crashed", "timeout"]
+Bounds4 = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with a source or a task: a stable code and a sentence."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One layer with its sidecars, in a folder or in a zip.
+
+    Attributes
+    ----------
+    path : str
+        The ``.shp`` file, or the zip that holds it.
+    relative : str
+        Path of the ``.shp`` below the folder it was found in, with ``/``;
+        the output tree mirrors it. A zip counts as a folder of its own name.
+    member : str or None
+        Name of the ``.shp`` inside the zip.
+    size : int
+        Bytes of ``.shp`` and ``.dbf``: what the work is weighed by.
+    problem : Problem or None
+        Why it cannot be a layer at all (a zip that is not a zip).
+    """
+
+    path: str
+    relative: str
+    member: str | None = None
+    size: int = 0
+    problem: Problem | None = None
+
+    @property
+    def name(self) -> str:
+        """Path for people: ``folder/a.shp``, or ``b.zip/inner/c.shp``."""
+        return f"{self.path}/{self.member}" if self.member else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One attribute column as the ``.dbf`` declares it.
+
+    ``type`` is the dBASE letter: C text, N or F number, D date, L logical.
+    ``width`` and ``decimals`` are in bytes; 0 means "as narrow as fits".
+    """
+
+    name: str
+    type: str
+    width: int = 0
+    decimals: int = 0
+
+    @property
+    def arrow(self) -> str:
+        """Arrow type of the decoded column: string, int32, int64, float64, date32, bool."""
+        if self.type in "NF":
+            if self.decimals or self.type == "F" or self.width > 18:
+                return "float64"
+            return "int32" if 0 < self.width <= 9 else "int64"
+        return {"D": "date32", "L": "bool"}.get(self.type, "string")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the headers of a layer say; nothing of its features is read.
+
+    Attributes
+    ----------
+    geometry_type : str
+        ``Point``, ``MultiPoint``, ``PolyLine``, ``Polygon``, ``MultiPatch`` or ``Null``.
+    has_z, has_m : bool
+        Whether vertices carry Z and M.
+    count : int
+        Features declared.
+    crs : str or None
+        The text of the ``.prj`` as found, or any CRS text set by a step.
+    encoding, encoding_from : str
+        Python codec name, and what told it: ``cpg``, ``ldid``, ``bytes`` or ``default``.
+    bounds : tuple of float or None
+        (minx, miny, maxx, maxy) from the ``.shp`` header.
+    problems : tuple of Problem
+        What is odd but does not prevent reading.
+    """
+
+    geometry_type: str
+    has_z: bool = False
+    has_m: bool = False
+    count: int = 0
+    fields: tuple[Field, ...] = ()
+    crs: str | None = None
+    encoding: str = "UTF-8"
+    encoding_from: str = "default"
+    bounds: Bounds4 | None = None
+    problems: tuple[Problem, ...] = ()
+
+    def field_names(self) -> list[str]:
+        """Names of the fields, in file order."""
+        return [f.name for f in self.fields]
+
+
+@dataclass(frozen=True, slots=True)
+class StepCall:
+    """A step by name with its checked parameters.
+
+    ``function`` is a user's own step as cloudpickle bytes, so that one made
+    in a notebook or in ``__main__`` reaches every worker.
+    """
+
+    name: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    function: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Steps in order; the same for the command line, a file and Python."""
+
+    steps: tuple[StepCall, ...] = ()
+
+    @classmethod
+    def read(cls, path: str | PathLike[str]) -> Recipe:
+        """Read a recipe file (YAML, TOML, JSON); all mistakes are reported at once."""
+        from .recipe import read_recipe
+
+        return read_recipe(fspath(path))
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A written layer and the features in it."""
+
+    path: str
+    features: int
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The account of one layer or of a run.
+
+    ``declared = read + deleted + unreadable`` and
+    ``read + created = written + filtered + rejected + merged``.
+    """
+
+    declared: int = 0
+    read: int = 0
+    written: int = 0
+    filtered: int = 0
+    rejected: int = 0
+    created: int = 0
+    merged: int = 0
+    deleted: int = 0
+    unreadable: int = 0
+
+    def __add__(self, other: Features) -> Features:
+        return Features(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Features)))
+
+    def balances(self) -> bool:
+        """Whether both equations of the account hold."""
+        return (
+            self.declared == self.read + self.deleted + self.unreadable
+            and self.read + self.created
+            == self.written + self.filtered + self.rejected + self.merged
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one task. Plain data: it crosses process borders.
+
+    ``value`` is what a user's own function returned; ``detail`` a traceback
+    for the log, never for the screen; ``notes`` what a person should know of
+    an output that is nevertheless complete.
+    """
+
+    sources: tuple[str, ...]
+    status: Status
+    sinks: tuple[Sink, ...] = ()
+    code: str | None = None
+    reason: str | None = None
+    features: Features = Features()
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    attempts: int = 1
+    detail: str | None = None
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One source, the recipe for it, and the sink it becomes.
+
+    ``problem`` is why the plan already knows it cannot be done;
+    ``skip`` why there is nothing to do.
+    """
+
+    source: Source
+    recipe: Recipe
+    sink: str
+    stage: str = ""
+    cost: int = 0
+    overwrite: bool = False
+    problem: Problem | None = None
+    skip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Outcomes in source order, and what they add up to.
+
+    ``stopped`` says why the run ended before its list did, if it did:
+    ``max-failures``, ``SIGINT`` or ``SIGTERM``.
+    """
+
+    run_id: str
+    outcomes: tuple[Outcome, ...] = ()
+    seconds: float = 0.0
+    log: str | None = None
+    stopped: str | None = None
+    dst: str | None = None

@@ -1,0 +1,125 @@
+"""Run tasks on processes: every item gets exactly one outcome, whatever a task does."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .errors import WorkerError
+from .messages import dumps, outcome_of, perform, report_progress, reporting
+from .models import Outcome
+from .supervisor import PoolOptions, Result, Stop, Supervisor
+from .worker import Loaded
+
+__all__ = ["Loaded", "PoolOptions", "Stop", "in_order", "report_progress", "run_tasks"]
+
+WINDOWS_WORKERS = 30  # WaitForMultipleObjects takes 63 handles, two a worker
+
+OnProgress = Callable[[int, float], None]
+
+
+def run_tasks(
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
+    *,
+    options: PoolOptions | None = None,
+    costs: Sequence[int] | None = None,
+    memory: Sequence[int] | None = None,
+    on_progress: OnProgress | None = None,
+    on_ready: Callable[[Loaded], None] | None = None,
+    stop: Stop | None = None,
+) -> Generator[Result, None, None]:
+    """Call ``function(item)`` for every item; yield (index, outcome) as they finish.
+
+    Parameters
+    ----------
+    function : callable
+        Any, also a lambda or one of a notebook. An `Outcome` that it returns
+        is handed on; any other value becomes ``outcome.value``.
+    items : sequence
+        Fed one at a time, the largest cost first, ties in order.
+    costs, memory : sequence of int, optional
+        Weight and estimated bytes of each item.
+    on_progress : callable, optional
+        Called with (index, fraction) for what tasks tell `report_progress`.
+    on_ready : callable, optional
+        Called with what each worker loaded.
+    stop : Stop, optional
+        When set, the iteration ends without outcomes for what did not finish.
+
+    Raises
+    ------
+    WorkerError
+        The function cannot be sent, or workers do not come up.
+    """
+    options = options or PoolOptions()
+    order: Iterable[int] = range(len(items))
+    if costs is not None:  # reverse keeps ties in index order
+        order = sorted(order, key=costs.__getitem__, reverse=True)
+    if options.method == "inline":
+        return _run_inline(function, items, order, on_progress, stop)
+    if multiprocessing.current_process().daemon:
+        raise WorkerError("a pool cannot start inside a pool's worker: use method 'inline' there")
+    try:
+        sent = dumps(function)
+    except Exception as error:
+        why = f"the function cannot be sent to workers ({type(error).__name__}: {error})"
+        raise WorkerError(f"{why}: use method 'inline'", "function-not-picklable") from error
+    supervisor = Supervisor(sent, items, order, _settled(options), memory, stop)
+    supervisor.on_progress, supervisor.on_ready = on_progress, on_ready
+    return supervisor.run()
+
+
+def _settled(options: PoolOptions) -> PoolOptions:
+    """Replace what depends on the platform."""
+    method, workers = options.method, max(1, options.workers)
+    if method == "auto":
+        known = multiprocessing.get_all_start_methods()
+        method = "forkserver" if "forkserver" in known else "spawn"
+    if sys.platform == "win32":
+        workers = min(workers, WINDOWS_WORKERS)
+    memory = options.memory if options.memory is not None else int(0.8 * _available_memory())
+    return replace(options, method=method, workers=workers, memory=memory)
+
+
+def _available_memory() -> int:
+    """Return the bytes that a run may count on; a container's limit counts too."""
+    found = [sys.maxsize]
+    with contextlib.suppress(OSError, ValueError):  # not Linux, or no limit ("max")
+        text = Path("/proc/meminfo").read_text()
+        found.append(int(text.split("MemAvailable:")[1].split()[0]) * 1024)
+        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    if len(found) == 1 and sys.platform != "win32":
+        with contextlib.suppress(OSError, ValueError):
+            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min(found)
+
+
+def in_order(results: Iterable[Result], count: int) -> list[Outcome | None]:
+    """Collect results by index; None where a stopped run has none."""
+    outcomes: list[Outcome | None] = [None] * count
+    for index, outcome in results:
+        outcomes[index] = outcome
+    return outcomes
+
+
+def _run_inline(
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
+    order: Iterable[int],
+    on_progress: OnProgress | None,
+    stop: Stop | None,
+) -> Generator[Result, None, None]:
+    for index in order:
+        if stop is not None and stop.count:
+            return
+        with reporting(on_progress and partial(on_progress, index)):
+            message = perform(function, items[index], inline=True)
+        yield index, outcome_of(message, items[index], 1)

@@ -1,0 +1,155 @@
+"""Show how far a run is: a bar on a terminal, a line now and then elsewhere.
+
+Only the parent draws. The bar is weighted by bytes and moves while workers
+are inside a file; the example's ``map_async(callback=…)`` fires once, at the end.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Literal, Protocol, TextIO
+
+from .tally import Tally
+
+__all__ = ["Mode", "Progress", "open_progress"]
+
+Mode = Literal["auto", "bar", "lines", "none"]
+HEARTBEAT_SECONDS = 30.0
+
+
+class Progress(Protocol):
+    """What a run tells; ``failed`` lines go above the bar."""
+
+    def moved(self, index: int, fraction: float) -> None:
+        """A task is this far, 0 to 1."""
+
+    def finished(self, index: int) -> None:
+        """A task has its outcome."""
+
+    def say(self, text: str) -> None:
+        """Show a line without breaking the bar."""
+
+    def close(self) -> None:
+        """End."""
+
+
+def open_progress(mode: Mode, weights: Sequence[int], desc: str, tally: Tally) -> Closing:
+    """The display for this place: a bar on a terminal, else lines.
+
+    Parameters
+    ----------
+    mode : {"auto", "bar", "lines", "none"}
+    weights : sequence of int
+        Bytes of each task.
+    desc : str
+        Stands before the bar.
+    tally : Tally
+        Tasks that have their outcome; the heartbeat reads it from its own thread.
+    """
+    if mode == "auto":
+        mode = "bar" if sys.stderr.isatty() else "lines"
+    if mode == "bar":
+        return Closing(Bar(weights, desc))
+    return Closing(Lines(len(weights), desc, tally, mode == "lines"))
+
+
+class Closing:
+    """Context manager around a display."""
+
+    def __init__(self, display: Progress) -> None:
+        self.display = display
+
+    def __enter__(self) -> Progress:
+        return self.display
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.display.close()
+
+
+class Bar:
+    """A tqdm bar in bytes, with the count of files beside it."""
+
+    def __init__(self, weights: Sequence[int], desc: str, file: TextIO | None = None) -> None:
+        from tqdm import tqdm
+
+        # tqdm's default lock is shared between processes; a killed holder hangs everyone.
+        tqdm.set_lock(threading.RLock())
+        self._weights = [max(1, w) for w in weights]
+        self._fractions = [0.0] * len(weights)
+        self._files = 0
+        self._bar = tqdm(
+            total=sum(self._weights),
+            desc=desc,
+            unit="B",
+            unit_scale=True,
+            file=file or sys.stderr,
+            mininterval=0.1,
+            dynamic_ncols=True,
+        )
+        self._count()
+
+    def moved(self, index: int, fraction: float) -> None:
+        step = min(1.0, fraction) - self._fractions[index]
+        if step > 0:
+            self._fractions[index] += step
+            self._bar.update(step * self._weights[index])
+
+    def finished(self, index: int) -> None:
+        self.moved(index, 1.0)
+        self._files += 1
+        self._count()
+
+    def say(self, text: str) -> None:
+        self._bar.write(text, file=self._bar.fp)
+
+    def close(self) -> None:
+        self._bar.close()
+
+    def _count(self) -> None:
+        self._bar.set_postfix_str(f"{self._files}/{len(self._weights)} files", refresh=False)
+
+
+class Lines:
+    """A line each 30 s for logs and cron: how many files are done."""
+
+    def __init__(self, total: int, desc: str, tally: Tally, heartbeat: bool) -> None:
+        self._total, self._desc, self._tally = total, desc, tally
+        self._start = time.monotonic()
+        self._ended = threading.Event()
+        if heartbeat:
+            threading.Thread(target=self._beat, daemon=True).start()
+
+    def moved(self, index: int, fraction: float) -> None:
+        """Nothing to draw."""
+
+    def finished(self, index: int) -> None:
+        """The tally counts; nothing to draw."""
+
+    def say(self, text: str) -> None:
+        print_line(text)
+
+    def close(self) -> None:
+        self._ended.set()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT_SECONDS):
+            seconds = time.monotonic() - self._start
+            print_line(
+                f"{self._desc}: {self._tally.get_count()}/{self._total} files, {seconds:.0f} s"
+            )
+
+
+def print_line(text: str) -> None:
+    """One line on stderr, control characters made visible."""
+    shown = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    sys.stderr.write(shown + "\n")
+    sys.stderr.flush()

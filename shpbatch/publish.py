@@ -1,0 +1,118 @@
+"""Complete or absent: outputs are staged, checked, then moved in, the ``.shp`` last."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import BusyError, PlanError, WriteError
+from .shapefile.bundle import INDEXES, MAIN
+
+__all__ = ["STATE", "claim", "publish", "stage", "translated"]
+
+#: Our private folder in the destination.
+STATE = ".shpbatch"
+#: Members that a new set replaces; styles and notes that it has not are kept.
+_REPLACED = {*MAIN, *INDEXES, "cpg", "prj"}
+
+
+@contextmanager
+def claim(dst: str) -> Iterator[Path]:
+    """Hold a destination for one run, and clear what a killed run left staged.
+
+    An OS file lock: it dies with its holder, so none is ever stale.
+
+    Yields
+    ------
+    Path
+        The private folder.
+
+    Raises
+    ------
+    PlanError
+        ``dst-unwritable``.
+    BusyError
+        ``busy`` where another run holds it.
+    """
+    from .runlog import lock, unlock
+
+    state = Path(dst, STATE)
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        held = open(state / "run.lock", "a+b")  # noqa: SIM115 (closed by the with below)
+    except OSError as error:
+        raise PlanError(
+            f"{dst}: cannot be written to: {error.strerror}; choose another -o", "dst-unwritable"
+        ) from None
+    with held:
+        if not lock(held, wait=False):
+            raise BusyError(f"{dst}: another run is writing there; wait for it to end", "busy")
+        try:
+            shutil.rmtree(state / "stage", ignore_errors=True)
+            yield state
+        finally:
+            unlock(held)
+
+
+@contextmanager
+def stage(dst: str) -> Iterator[Path]:
+    """A new folder on the destination's file system that goes away, whatever happens."""
+    with translated(dst):
+        folder = Path(dst, STATE, "stage", uuid.uuid4().hex)
+        folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(staged: Path, sink: Path) -> None:
+    """Move a staged set to its place: old ``.shp`` out first, new ``.shp`` in last.
+
+    Readers see the old set, then for a moment none, then the new one.
+
+    Parameters
+    ----------
+    staged : Path
+        Folder that holds ``layer.*``.
+    sink : Path
+        The ``.shp`` to become.
+    """
+    members = {p.name.partition(".")[2]: p for p in staged.iterdir()}
+    with translated(str(sink)):
+        sink.parent.mkdir(parents=True, exist_ok=True)
+        old = {e: p for p in _siblings(sink) if (e := _extension(p, sink)) in _REPLACED}
+        for extension in sorted(old, key=lambda e: e != "shp"):
+            if extension == "shp" or extension not in members:
+                old[extension].unlink()
+        for extension in sorted(members, key=lambda e: e == "shp"):
+            os.replace(members[extension], sink.with_name(f"{sink.stem}.{extension}"))
+
+
+def _siblings(sink: Path) -> list[Path]:
+    stem = sink.stem.casefold() + "."
+    return [p for p in sink.parent.iterdir() if p.name.casefold().startswith(stem)]
+
+
+def _extension(path: Path, sink: Path) -> str:
+    return path.name[len(sink.stem) + 1 :].lower()
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Operating system errors of writing, as one sentence with the remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise WriteError(
+                f"{where}: the disk is full; free some space and run again", "disk-full"
+            ) from error
+        raise WriteError(
+            f"{where}: cannot be written: {error.strerror or error}", "write-failed"
+        ) from error

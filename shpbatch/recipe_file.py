@@ -1,0 +1,175 @@
+"""Read a recipe file, remembering where everything stands in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from .aspects import nearest
+from .errors import RecipeError
+
+__all__ = ["read_drafts", "recipe_schema"]
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 50
+
+Key = str | int
+Marks = dict[tuple[Key, ...], str]
+
+
+def read_drafts(
+    path: Path,
+) -> Iterator[tuple[str, dict[str, Any], Callable[[str | None], str]] | RecipeError]:
+    """Steps of a file as (name, parameters, place of a key), or what is wrong with one.
+
+    Raises
+    ------
+    RecipeError
+        ``recipe-missing``, ``bad-syntax``, ``bad-recipe``.
+    """
+    text = _text(path)
+    if path.suffix.lower() == ".toml":
+        data, marks = _toml(path, text)
+    else:
+        data, marks = _yaml(path, text)
+    steps, base = _steps(path, data, marks)
+    for i, item in enumerate(steps):
+        try:
+            name, params = _step(path, item, marks, (*base, i))
+        except RecipeError as error:
+            yield error
+            continue
+
+        def place(key: str | None, at: tuple[Key, ...] = (*base, i), name: str = name) -> str:
+            for mark in ((*at, name, str(key)), (*at, name, str(key).replace("_", "-")), at):
+                if mark in marks:
+                    return marks[mark]
+            return f"{path.name}: "
+
+        yield name, params, place
+
+
+def recipe_schema() -> dict[str, Any]:
+    """JSON Schema of recipe files, for editors."""
+    from .recipe_check import step_schema
+    from .registry import STEPS
+
+    steps: list[dict[str, Any]] = []
+    for step in STEPS:
+        schema = step_schema(step)
+        schema["additionalProperties"] = False
+        one = {"type": "object", "properties": {step.name: schema}, "required": [step.name]}
+        steps.append({**one, "additionalProperties": False, "description": step.summary})
+    bare = [s.name for s in STEPS if not any(p.required for p in s.parameters)]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "shpbatch recipe",
+        "type": "object",
+        "properties": {
+            "steps": {"type": "array", "items": {"anyOf": [{"enum": bare}, *steps]}},
+            "$schema": {"type": "string"},
+        },
+        "required": ["steps"],
+        "additionalProperties": False,
+    }
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise RecipeError(f"{path}: a recipe of over {MAX_BYTES:,} bytes", "bad-recipe")
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror}; check -r", "recipe-missing") from None
+    except UnicodeDecodeError:
+        raise RecipeError(f"{path}: not UTF-8 text", "bad-syntax") from None
+
+
+def _toml(path: Path, text: str) -> tuple[Any, Marks]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text), {}
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RecipeError(f"{path.name}: {error}", "bad-syntax") from None
+
+
+def _yaml(path: Path, text: str) -> tuple[Any, Marks]:
+    """YAML and JSON, without aliases and repeated keys, with the mark of every key."""
+    import yaml
+
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise RecipeError(f"{path.name}: aliases (*name) are not allowed", "bad-syntax")
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        marks: Marks = {}
+        return (_walk(node, (), marks, path.name, loader) if node else None), marks
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{path.name}:{mark.line + 1}:{mark.column + 1}" if mark else path.name
+        raise RecipeError(f"{where}: {error.problem or error}", "bad-syntax") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise RecipeError(f"{path.name}: not readable as YAML: {error}", "bad-syntax") from None
+
+
+def _walk(node: Any, at: tuple[Key, ...], marks: Marks, name: str, loader: Any) -> Any:
+    """Plain data of a node, noting where every key and element stands."""
+    import yaml
+
+    def place(mark: Any) -> str:
+        return f"{name}:{mark.line + 1}:{mark.column + 1}: "
+
+    marks.setdefault(at, place(node.start_mark))
+    if len(at) > MAX_DEPTH:
+        raise RecipeError(f"{marks[at]}nested more than {MAX_DEPTH} deep", "bad-syntax")
+    if isinstance(node, yaml.SequenceNode):
+        return [_walk(c, (*at, i), marks, name, loader) for i, c in enumerate(node.value)]
+    if not isinstance(node, yaml.MappingNode):
+        return _scalar(node, marks[at], loader)
+    found: dict[str, Any] = {}
+    for key_node, child in node.value:
+        key = str(key_node.value)
+        marks[(*at, key)] = place(key_node.start_mark)
+        if key in found:
+            raise RecipeError(f"{marks[(*at, key)]}key '{key}' is there twice", "bad-syntax")
+        found[key] = _walk(child, (*at, key), marks, name, loader)
+    return found
+
+
+def _scalar(node: Any, place: str, loader: Any) -> Any:
+    try:
+        return loader.construct_object(node)
+    except ValueError as error:  # a date such as 2020-13-45
+        raise RecipeError(f"{place}'{node.value}': {error}; quote it", "bad-syntax") from None
+
+
+def _steps(path: Path, data: Any, marks: Marks) -> tuple[list[Any], tuple[Key, ...]]:
+    """The list of steps in a file, and where it stands."""
+    if isinstance(data, list):
+        return data, ()
+    if not isinstance(data, dict) or not isinstance(data.get("steps"), list):
+        raise RecipeError(f"{path.name}: a recipe has a list 'steps:'", "bad-recipe")
+    if unknown := [k for k in data if k not in ("steps", "$schema")]:
+        where = marks.get((unknown[0],), f"{path.name}: ")
+        raise RecipeError(
+            f"{where}unknown key '{unknown[0]}'{nearest(unknown[0], ['steps'])}", "unknown-key"
+        )
+    return data["steps"], ("steps",)
+
+
+def _step(path: Path, item: Any, marks: Marks, at: tuple[Key, ...]) -> tuple[str, dict[str, Any]]:
+    if isinstance(item, str):
+        return item, {}
+    if isinstance(item, dict) and len(item) == 1:
+        name, params = next(iter(item.items()))
+        if params is None or isinstance(params, dict):
+            return name, params or {}
+    where = marks.get(at, f"{path.name}: ")
+    raise RecipeError(
+        f"{where}a step is a name or 'name: {{key: value}}', "
+        f"not {json.dumps(item, default=str)[:60]}",
+        "bad-recipe",
+    )

@@ -1,0 +1,104 @@
+"""Outcomes become a summary, one JSON object and an exit code that tell the truth."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from .models import Features, Outcome, Report
+from .runlog import outcome_record
+
+__all__ = ["as_json", "exit_code", "files", "summary"]
+
+_SIGNALS = {"SIGINT": 130, "SIGTERM": 143}
+_SHOWN = 20
+
+
+def files(report: Report) -> dict[str, int]:
+    """Counts of files: total, done, failed (crashed and timed out too), skipped."""
+    counts = {"total": len(report.outcomes), "done": 0, "failed": 0, "skipped": 0}
+    for outcome in report.outcomes:
+        counts[outcome.status if outcome.status in ("done", "skipped") else "failed"] += 1
+    return counts
+
+
+def features(report: Report) -> Features:
+    """The account of the whole run."""
+    return sum((o.features for o in report.outcomes), Features())
+
+
+def exit_code(report: Report) -> int:
+    """0 all done or up to date; 1 some failed; 3 stopped at --max-failures; 130/143 interrupted."""
+    if report.stopped:
+        return _SIGNALS.get(report.stopped, 3)
+    return 1 if files(report)["failed"] else 0
+
+
+def status(report: Report) -> str:
+    """One word for the run."""
+    if report.stopped:
+        return "interrupted" if report.stopped in _SIGNALS else "stopped"
+    return "failed" if files(report)["failed"] else "done"
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The object that ``--json`` prints: schema 1."""
+    return {
+        "schema": 1,
+        "run_id": report.run_id,
+        "status": status(report),
+        "exit_code": exit_code(report),
+        "seconds": round(report.seconds, 3),
+        "files": files(report),
+        "features": asdict(features(report)),
+        "outcomes": [outcome_record(o) for o in report.outcomes],
+        "log": report.log,
+    }
+
+
+def summary(report: Report) -> str:
+    """The run in a few lines, failures first."""
+    counts = files(report)
+    lines = [
+        f"{counts['done']:,} done, {counts['failed']:,} failed, {counts['skipped']:,} skipped "
+        f"of {counts['total']:,} files in {report.seconds:.1f} s"
+        + (f" -> {report.dst}" if report.dst else ""),
+        _account(features(report)),
+    ]
+    if report.stopped:
+        lines.append(f"stopped early: {report.stopped}")
+    lines += _list("failed", [_failure(o) for o in report.outcomes if _failed(o)])
+    noted = [f"{o.sources[0]}: {n}" for o in report.outcomes for n in o.notes]
+    lines += _list("notes", noted)
+    if report.log:
+        lines.append(f"log: {report.log}")
+    return "\n".join(lines)
+
+
+def _failed(outcome: Outcome) -> bool:
+    return outcome.status not in ("done", "skipped")
+
+
+def _failure(outcome: Outcome) -> str:
+    return f"{outcome.reason or outcome.sources[0]} [{outcome.code}]"
+
+
+def _account(total: Features) -> str:
+    """The equation of the account, without its zeros."""
+    left = [f"{total.read:,} read"] + ([f"{total.created:,} created"] if total.created else [])
+    right = [f"{total.written:,} written"] + [
+        f"{count:,} {name}"
+        for name in ("filtered", "rejected", "merged")
+        if (count := getattr(total, name))
+    ]
+    line = f"features: {' + '.join(left)} = {' + '.join(right)}"
+    return line + (f" ({total.deleted:,} flagged as deleted)" if total.deleted else "")
+
+
+def _list(title: str, lines: list[str]) -> list[str]:
+    if not lines:
+        return []
+    shown = [f"  {line}" for line in lines[:_SHOWN]]
+    if len(lines) > _SHOWN:
+        shown.append(f"  … and {len(lines) - _SHOWN:,} more in the log")
+    return [f"{title}:", *shown]

@@ -1,0 +1,1 @@
+"""What a shapefile is: its files, headers, index and encodings, read natively."""

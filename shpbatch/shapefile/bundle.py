@@ -1,0 +1,164 @@
+"""The files of one layer: found without minding case, in a folder or in a zip."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import IO
+
+from ..errors import ReadError, SourceError
+from ..models import Source
+
+__all__ = ["INDEXES", "MAIN", "TRAVELLING", "Bundle"]
+
+#: The files that are the layer itself.
+MAIN = ("shp", "shx", "dbf")
+#: Sidecars that stay true whatever the steps do to features.
+TRAVELLING = ("qml", "sld", "qmd", "shp.xml", "lyr", "lyrx")
+#: Indexes of one very set of features: stale beside any other.
+INDEXES = (
+    "qix",
+    "sbn",
+    "sbx",
+    "fbn",
+    "fbx",
+    "ain",
+    "aih",
+    "atx",
+    "ixs",
+    "mxs",
+    "idm",
+    "ind",
+    "idx",
+    "qpj",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Members of a layer by lower-case extension: ``{"shp": "A.SHP", "prj": "a.prj"}``.
+
+    ``path`` is the folder or the zip that ``members`` are names in.
+    """
+
+    path: str
+    members: dict[str, str]
+    zipped: bool = False
+
+    @classmethod
+    def of(cls, source: Source) -> Bundle:
+        """Find the members of a source.
+
+        Raises
+        ------
+        SourceError
+            ``source-missing`` where the ``.shp`` is not there (any more).
+        """
+        if source.member:
+            names = _zip_names(source.path, os.stat(source.path).st_mtime_ns)
+            return cls(source.path, _members(source.member, names), zipped=True)
+        path = Path(source.path)
+        try:
+            names = tuple(os.listdir(path.parent))
+        except OSError as error:
+            raise SourceError(f"{source.path}: {error.strerror}", "source-missing") from None
+        members = _members(path.name, names)
+        if members.get("shp") not in names:
+            raise SourceError(
+                f"{source.path}: no such file; check the path, or list the folder again",
+                "source-missing",
+            )
+        return cls(str(path.parent), members)
+
+    def __contains__(self, extension: str) -> bool:
+        return extension in self.members
+
+    def name(self, extension: str) -> str:
+        """Path of a member for people."""
+        return f"{self.path}/{self.members[extension]}"
+
+    def size(self, extension: str) -> int:
+        """Bytes of a member, 0 where there is none."""
+        if extension not in self.members:
+            return 0
+        if self.zipped:
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.getinfo(self.members[extension]).file_size
+        return os.stat(Path(self.path, self.members[extension])).st_size
+
+    @contextmanager
+    def open(self, extension: str) -> Iterator[IO[bytes]]:
+        """Open a member for reading.
+
+        Raises
+        ------
+        ReadError
+            ``source-unreadable``: permissions, a damaged zip member.
+        """
+        name = self.members[extension]
+        try:
+            if self.zipped:
+                with zipfile.ZipFile(self.path) as archive, archive.open(name) as file:
+                    yield file
+            else:
+                with open(Path(self.path, name), "rb") as file:
+                    yield file
+        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ReadError(
+                f"{self.name(extension)}: cannot be read: {reason}", "source-unreadable"
+            ) from error
+
+    def read(self, extension: str, limit: int = -1) -> bytes:
+        """The first ``limit`` bytes of a member (all by default), empty where there is none."""
+        if extension not in self.members:
+            return b""
+        with self.open(extension) as file:
+            return file.read(limit)
+
+    def lend(self, extension: str, target: Path) -> None:
+        """Make a member readable under a name of ours: a link where possible, else a copy."""
+        if self.zipped:
+            self.copy(extension, target)
+            return
+        member = Path(self.path, self.members[extension]).absolute()
+        try:
+            target.symlink_to(member)
+        except (OSError, NotImplementedError):  # Windows without the privilege
+            shutil.copyfile(member, target)
+
+    def copy(self, extension: str, target: Path) -> None:
+        """Copy a member byte for byte."""
+        with self.open(extension) as file, open(target, "wb") as out:
+            shutil.copyfileobj(file, out, 1 << 20)
+
+
+def _members(shp: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Siblings that share the stem of ``shp``; its own spelling wins over another's."""
+    stem = shp[: -len(".shp")]
+    found: dict[str, str] = {}
+    for name in sorted(names):
+        head, tail = name[: len(stem)], name[len(stem) :]
+        if tail[:1] != "." or "/" in tail or head.casefold() != stem.casefold():
+            continue
+        extension = tail[1:].lower()
+        if extension not in found or head == stem:
+            found[extension] = name
+    if shp in names:
+        found["shp"] = shp
+    return found
+
+
+@lru_cache(maxsize=8)
+def _zip_names(path: str, mtime_ns: int) -> tuple[str, ...]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return tuple(archive.namelist())
+    except (OSError, zipfile.BadZipFile) as error:
+        raise SourceError(f"{path}: not a readable zip: {error}", "bad-zip") from None
