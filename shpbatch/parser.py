@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .errors import LayerError, ShpbatchError, WriteError
+from .messages import report_progress
 from .models import Features, Header, Outcome, Recipe, Sink, Source, Task
 
 __all__ = ["run_task", "shp_parser"]
@@ -71,8 +72,6 @@ def run_task(task: Task, progress: Callable[[float], None] | None = None) -> Out
     progress : callable, optional
         Told the share done, 0 to 1; by default the pool's own channel.
     """
-    from .pool import report_progress
-
     start = time.monotonic()
     names = (task.source.name,)
     if task.skip:
