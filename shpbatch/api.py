@@ -14,7 +14,7 @@ from .discover import discover
 from .errors import PlanError
 from .mapping import Mapping, new_run_id
 from .models import Outcome, Recipe, Report
-from .plan import IfExists, Layout, Plan, make_plan
+from .planning import IfExists, Layout, Plan, make_plan
 from .pool import PoolOptions, Stop
 from .progress import Mode
 from .publish import claim

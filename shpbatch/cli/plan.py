@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ..models import Header, Task
-from ..plan import Plan
+from ..planning import Plan
 from .options import ChainCommand, layout_options, recipe_options, source_options
 from .run import planned
 
