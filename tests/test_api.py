@@ -124,7 +124,9 @@ def test_each_step_maps_steps_as_well_as_files(places: Path, tmp_path: Path) -> 
     report = shpbatch.run(
         places, tmp_path / "out", recipe, each_step=True, include=["cities.shp"], **FAST
     )
-    assert [Path(o.sinks[0].path).relative_to(tmp_path / "out").parts[0] for o in report.outcomes] == [
+    assert [
+        Path(o.sinks[0].path).relative_to(tmp_path / "out").parts[0] for o in report.outcomes
+    ] == [
         "reproject",
         "reproject-2",
     ]

@@ -1,0 +1,108 @@
+"""The main job over a folder of real shapefiles, where one is at hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shpbatch.discover import discover
+
+CORPUS = Path(os.environ.get("SHPBATCH_CORPUS", Path(__file__).parents[2] / "shared/data/open"))
+pytestmark = [
+    pytest.mark.skipif(not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}"),
+    pytest.mark.xdist_group("corpus"),
+]
+CHAIN = "! make-valid ! reproject --dst-crs EPSG:4326 --src-crs-default EPSG:4326".split()
+
+#: Every source that cannot be done, with its code; all others must be done.
+#: The Wagner VII layers have no way back to degrees in PROJ.
+WAGNER = "naturalearth-wagnerVII-f3aca89/"
+FAILED = {
+    "fiona-1.10.1/test_tin.shp": "multipatch-unsupported",
+    "go-shp-0.1.1/multipatch.shp": "multipatch-unsupported",
+    "shapefile-rs-5319cb3/multipatch.shp": "multipatch-unsupported",
+    "shapelib-a2ad7b3/mpatch3.shp": "multipatch-unsupported",
+    "shapelib-a2ad7b3/multipatch.shp": "multipatch-unsupported",
+    "mbostock-shapefile-ffe6088/ne_10m_time_zones.shp": "chain-broken",
+    "shapelib-a2ad7b3/3dpoints.shp": "count-mismatch",
+    "represent-boundaries-0.10.2/fixtures/bad.zip": "bad-zip",
+}
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
+    return {str(p): (p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(folder.rglob("*"))}
+
+
+def run(out: Path, *options: str) -> tuple[int, dict, str]:
+    line = [sys.executable, "-m", "shpbatch", "run", str(CORPUS), "-o", str(out), "--json"]
+    done = subprocess.run([*line, *options, *CHAIN], capture_output=True, text=True, timeout=280)
+    return done.returncode, json.loads(done.stdout), done.stderr
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, str]:
+    out = tmp_path_factory.mktemp("corpus") / "out"
+    before = snapshot(CORPUS)
+    code, record, err = run(out, "-j", "4")
+    assert code == 1
+    assert snapshot(CORPUS) == before, "a file was left or changed in the source folder"
+    return out, record, err
+
+
+def test_every_source_is_accounted_for(first: tuple[Path, dict, str]) -> None:
+    _, record, err = first
+    found = discover([str(CORPUS)])
+    assert [o["sources"] for o in record["outcomes"]] == [[s.name] for s in found.sources]
+    assert "Traceback" not in err
+
+
+def test_each_layer_is_done_or_failed_as_known(first: tuple[Path, dict, str]) -> None:
+    _, record, _ = first
+    failed = {}
+    for outcome in record["outcomes"]:
+        name = str(Path(outcome["sources"][0]).relative_to(CORPUS))
+        if outcome["status"] != "done":
+            failed[name] = outcome["code"]
+            assert name in outcome["reason"]
+    wagner = {n for n in failed if n.startswith(WAGNER)}
+    assert {failed.pop(n) for n in wagner} == {"crs-no-operation"}
+    assert len(wagner) == 37
+    assert failed == FAILED
+
+
+def test_outputs_are_complete_and_read_back(first: tuple[Path, dict, str]) -> None:
+    import pyogrio
+
+    out, record, _ = first
+    sinks = [s for o in record["outcomes"] for s in o["sinks"]]
+    assert {s["path"] for s in sinks} == {str(p) for p in out.rglob("*.shp")}
+    for sink in sinks:
+        path = Path(sink["path"])
+        assert path.with_suffix(".shx").exists()
+        info = pyogrio.read_info(path, force_feature_count=True)
+        assert info["features"] == sink["features"], path
+        assert info["crs"] == "EPSG:4326", path
+
+
+def test_a_second_run_refuses_then_skips(first: tuple[Path, dict, str]) -> None:
+    out, record, _ = first
+    code, refused, err = run(out)
+    assert (code, refused["code"]) == (2, "exists")
+    assert "--overwrite" in err
+    code, skipped, _ = run(out, "--if-exists", "skip")
+    assert code == 1
+    assert skipped["files"]["skipped"] == record["files"]["done"]
+    assert skipped["files"]["failed"] == record["files"]["failed"]
+
+
+def test_overwrite_redoes(first: tuple[Path, dict, str]) -> None:
+    out, record, _ = first
+    code, again, _ = run(out, "--overwrite", "-j", "4")
+    assert code == 1
+    assert again["files"] == record["files"]
+    assert again["features"] == record["features"]
