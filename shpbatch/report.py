@@ -12,6 +12,7 @@ __all__ = ["as_json", "exit_code", "files", "summary"]
 
 _SIGNALS = {"SIGINT": 130, "SIGTERM": 143}
 _SHOWN = 20
+_ALIKE = 3
 
 
 def files(report: Report) -> dict[str, int]:
@@ -67,7 +68,7 @@ def summary(report: Report) -> str:
     ]
     if report.stopped:
         lines.append(f"stopped early: {report.stopped}")
-    lines += _list("failed", [_failure(o) for o in report.outcomes if _failed(o)])
+    lines += _list("failed", _failures([o for o in report.outcomes if _failed(o)]))
     noted = [f"{o.sources[0]}: {n}" for o in report.outcomes for n in o.notes]
     lines += _list("notes", noted)
     if report.log:
@@ -79,8 +80,17 @@ def _failed(outcome: Outcome) -> bool:
     return outcome.status not in ("done", "skipped")
 
 
-def _failure(outcome: Outcome) -> str:
-    return f"{outcome.reason or outcome.sources[0]} [{outcome.code}]"
+def _failures(failed: list[Outcome]) -> list[str]:
+    """A line a failure; of many with one cause the first few."""
+    by_code: dict[str | None, list[Outcome]] = {}
+    for outcome in failed:
+        by_code.setdefault(outcome.code, []).append(outcome)
+    lines = []
+    for code, outcomes in by_code.items():
+        lines += [f"{o.reason or o.sources[0]} [{code}]" for o in outcomes[:_ALIKE]]
+        if len(outcomes) > _ALIKE:
+            lines.append(f"… and {len(outcomes) - _ALIKE:,} more [{code}]")
+    return lines
 
 
 def _account(total: Features) -> str:

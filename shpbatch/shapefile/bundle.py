@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,11 +65,11 @@ class Bundle:
             return cls(source.path, _members(source.member, names), zipped=True)
         path = Path(source.path)
         try:
-            names = tuple(os.listdir(path.parent))
+            names = _folder_names(str(path.parent), os.stat(path.parent).st_mtime_ns)
         except OSError as error:
             raise SourceError(f"{source.path}: {error.strerror}", "source-missing") from None
         members = _members(path.name, names)
-        if members.get("shp") not in names:
+        if not path.is_file():
             raise SourceError(
                 f"{source.path}: no such file; check the path, or list the folder again",
                 "source-missing",
@@ -139,26 +139,44 @@ class Bundle:
             shutil.copyfileobj(file, out, 1 << 20)
 
 
-def _members(shp: str, names: tuple[str, ...]) -> dict[str, str]:
+#: Names in a folder or zip by each of their stems, without case: "a.shp.xml" is
+#: under "a" and "a.shp". Built once a folder: a folder may hold 100,000 layers.
+Names = dict[str, list[str]]
+
+
+def _members(shp: str, names: Names) -> dict[str, str]:
     """Siblings that share the stem of ``shp``; its own spelling wins over another's."""
     stem = shp[: -len(".shp")]
     found: dict[str, str] = {}
-    for name in sorted(names):
-        head, tail = name[: len(stem)], name[len(stem) :]
-        if tail[:1] != "." or "/" in tail or head.casefold() != stem.casefold():
-            continue
-        extension = tail[1:].lower()
-        if extension not in found or head == stem:
+    dots = stem.count(".") + 1
+    for name in names.get(stem.casefold(), ()):
+        extension = ".".join(name.split(".")[dots:]).lower()
+        if extension not in found or name.startswith(stem):
             found[extension] = name
-    if shp in names:
-        found["shp"] = shp
+    found["shp"] = shp
     return found
 
 
-@lru_cache(maxsize=8)
-def _zip_names(path: str, mtime_ns: int) -> tuple[str, ...]:
+def _by_stem(listed: Iterable[str]) -> Names:
+    names: Names = {}
+    for name in sorted(listed):
+        folded = name.casefold()
+        at = folded.find(".", folded.rfind("/") + 1)
+        while at >= 0:
+            names.setdefault(folded[:at], []).append(name)
+            at = folded.find(".", at + 1)
+    return names
+
+
+@lru_cache(maxsize=4)
+def _folder_names(path: str, mtime_ns: int) -> Names:
+    return _by_stem(os.listdir(path))
+
+
+@lru_cache(maxsize=4)
+def _zip_names(path: str, mtime_ns: int) -> Names:
     try:
         with zipfile.ZipFile(path) as archive:
-            return tuple(archive.namelist())
+            return _by_stem(archive.namelist())
     except (OSError, zipfile.BadZipFile) as error:
         raise SourceError(f"{path}: not a readable zip: {error}", "bad-zip") from None
