@@ -16,7 +16,7 @@ import shapely
 from .aspects import Bounds, Coords, Frame, Geometry, Header, OtherLayer, Rejected, Rows, find_field
 from .errors import LayerError, StepError
 from .frames import from_frame
-from .layer import VIRTUAL, Layer
+from .layer import VIRTUAL_TYPES, Layer
 from .models import Recipe, StepCall
 from .registry import STEPS, Step, Variant
 
@@ -65,7 +65,7 @@ def apply_header(recipe: Recipe, header: Header) -> Header:
     for call in recipe.steps:
         step = STEPS.resolve(call)
         for name in step.columns(call.params):
-            if name.upper() not in VIRTUAL:
+            if name.upper() not in VIRTUAL_TYPES:
                 find_field(name, header.field_names())
         if step.rule is not None:
             header = step.rule(header, **call.params)

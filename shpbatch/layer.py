@@ -19,7 +19,7 @@ from .models import Field, Header
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ARROW_TYPES", "VIRTUAL", "Layer", "field_of"]
+__all__ = ["ARROW_TYPES", "VIRTUAL_TYPES", "Layer", "field_of"]
 
 ARROW_TYPES = {
     "string": pa.string(),
@@ -30,7 +30,13 @@ ARROW_TYPES = {
     "bool": pa.bool_(),
 }
 #: Fields that every layer has without a column, as in GDAL's SQL.
-VIRTUAL = ("FID", "OGR_GEOM_AREA", "OGR_GEOM_LENGTH", "OGR_GEOM_X", "OGR_GEOM_Y")
+VIRTUAL_TYPES = {
+    "FID": "int64",
+    "OGR_GEOM_AREA": "float64",
+    "OGR_GEOM_LENGTH": "float64",
+    "OGR_GEOM_X": "float64",
+    "OGR_GEOM_Y": "float64",
+}
 _LETTERS = {"string": "C", "int32": "N", "int64": "N", "float64": "N", "date32": "D", "bool": "L"}
 _WIDTHS = {"int32": (9, 0), "int64": (18, 0), "float64": (24, 15), "date32": (8, 0), "bool": (1, 0)}
 
@@ -117,7 +123,7 @@ class Layer:
                 raise
             return pa.array(virtual)
 
-    def _virtual(self, name: str) -> NDArray[Any] | None:
+    def _virtual(self, name: str) -> Any:
         if name == "FID":
             return self.rows
         if name == "OGR_GEOM_AREA":

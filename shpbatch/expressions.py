@@ -1,0 +1,148 @@
+"""Scalar SQL expressions on the fields of a layer; DuckDB runs them.
+
+They are checked as parse trees first (`expression_tree`), and the connection
+could not reach a file, a setting or the network if one slipped through (`duck`).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .aspects import find_field
+from .duck import connection
+from .errors import StepError
+from .expression_tree import check, columns_of, rewritten, tree
+from .models import Field
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["check", "evaluate", "names", "result_type"]
+
+#: Seconds that one window may take, unless the caller says otherwise.
+TIMEOUT = 300.0
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Fields that an expression names, as it spells them, without repeats."""
+    return tuple(dict.fromkeys(node["column_names"][0] for node in columns_of(tree(text))))
+
+
+def result_type(text: str, fields: Sequence[Field]) -> pa.DataType:
+    """Arrow type of an expression on such fields, found on an empty table.
+
+    Parameters
+    ----------
+    text : str
+    fields : sequence of Field
+        Of the layer; virtual fields such as ``FID`` are known besides.
+
+    Raises
+    ------
+    StepError
+        ``field-missing``, ``expression-type``, ``expression-failed``.
+    """
+    import pyarrow as pa
+
+    from .layer import ARROW_TYPES, VIRTUAL_TYPES
+
+    spelled = [f.name for f in fields]
+    types = {}
+    for name in names(text):
+        try:
+            types[name] = ARROW_TYPES[fields[find_field(name, spelled)].arrow]
+        except StepError:
+            if name.upper() not in VIRTUAL_TYPES:
+                raise
+            types[name] = ARROW_TYPES[VIRTUAL_TYPES[name.upper()]]
+    empty = pa.table({name: pa.array([], kind) for name, kind in types.items()})
+    return evaluate(text, empty).type
+
+
+def evaluate(text: str, table: pa.Table, timeout: float = TIMEOUT) -> Any:
+    """Value of an expression for every row of a table.
+
+    Parameters
+    ----------
+    text : str
+    table : pyarrow.Table
+        The columns that `names` gives, under these names.
+    timeout : float
+        Seconds.
+
+    Returns
+    -------
+    pyarrow.Array
+        One value a row, in the table's order: string, int64, float64, date32 or bool.
+
+    Raises
+    ------
+    StepError
+        ``expression-failed``, ``expression-timeout``, ``expression-type``.
+    """
+    import pyarrow as pa
+
+    columns = names(text)
+    arrays = [_widened(table.column(name)) for name in columns]
+    # A column of its own keeps the row count where the expression names none.
+    rows = pa.nulls(table.num_rows, pa.bool_())
+    given = pa.table([*arrays, rows], names=[f"c{i}" for i in range(len(columns))] + ["r"])
+    result = _run(rewritten(text, columns), given, timeout, columns, text)
+    return _plain(result, text)
+
+
+def _run(sql: str, table: pa.Table, timeout: float, columns: Sequence[str], text: str) -> Any:
+    import duckdb
+
+    duck = connection()
+    timer = threading.Timer(timeout, duck.interrupt)
+    timer.start()
+    try:
+        duck.register("layer", table)
+        return duck.sql(f"{sql} FROM layer").to_arrow_table().column(0).combine_chunks()
+    except duckdb.InterruptException:
+        raise StepError(
+            f"'{text}' took more than {timeout:.0f} s; make it simpler", "expression-timeout"
+        ) from None
+    except duckdb.Error as error:
+        message = str(error).partition("\n")[0]
+        for i, name in enumerate(columns):
+            message = re.sub(rf"\bc{i}\b", name.replace("\\", r"\\"), message)
+        raise StepError(f"'{text}': {message}", "expression-failed") from None
+    finally:
+        timer.cancel()
+        duck.unregister("layer")
+
+
+def _widened(column: Any) -> Any:
+    """32-bit integers as 64-bit: ``pop * 2`` must not overflow."""
+    import pyarrow as pa
+
+    return column.cast(pa.int64()) if pa.types.is_int32(column.type) else column
+
+
+def _plain(array: Any, text: str) -> Any:
+    """The result in one of the types that a field can have."""
+    import pyarrow as pa
+
+    is_ = pa.types
+    targets: list[tuple[Callable[[Any], bool], Any]] = [
+        (is_.is_boolean, pa.bool_()),
+        (is_.is_integer, pa.int64()),
+        (is_.is_floating, pa.float64()),
+        (is_.is_decimal, pa.float64()),
+        (is_.is_string, pa.string()),
+        (is_.is_large_string, pa.string()),
+        (is_.is_null, pa.string()),
+        (is_.is_date32, pa.date32()),
+    ]
+    for test, target in targets:
+        if test(array.type):
+            return array.cast(target)
+    raise StepError(
+        f"'{text}' gives {array.type}, which no field holds; cast it to DATE, VARCHAR or a number",
+        "expression-type",
+    )
