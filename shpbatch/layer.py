@@ -19,7 +19,7 @@ from .models import Field, Header
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ARROW_TYPES", "VIRTUAL_TYPES", "Layer", "field_of"]
+__all__ = ["ARROW_TYPES", "VIRTUAL_TYPES", "Layer", "field_of", "with_field"]
 
 ARROW_TYPES = {
     "string": pa.string(),
@@ -56,6 +56,20 @@ def field_of(name: str, arrow: pa.DataType) -> Field:
             "field-type",
         )
     return Field(name, _LETTERS[kind], *_WIDTHS.get(kind, (0, 0)))
+
+
+def with_field(fields: tuple[Field, ...], new: Field) -> tuple[Field, ...]:
+    """Fields with one replaced (of the same name, minding case last) or added.
+
+    A field whose type stays keeps its declared width.
+    """
+    try:
+        at = find_field(new.name, [f.name for f in fields])
+    except StepError:
+        return (*fields, new)
+    kept = fields[at]
+    kept = kept if kept.arrow == new.arrow else replace(new, name=kept.name)
+    return (*fields[:at], kept, *fields[at + 1 :])
 
 
 @dataclass(frozen=True)
@@ -111,7 +125,9 @@ class Layer:
 
     def fields(self, names: Sequence[str]) -> pa.Table:
         """A table of the named fields, under the names that were asked for."""
-        return pa.table({name: self.column(name) for name in names})
+        # A table knows its rows by its columns: one more, taken off, keeps the count of none.
+        rows = {"": pa.nulls(len(self))}
+        return pa.table(rows | {n: self.column(n) for n in names}).select(list(names))
 
     def column(self, name: str) -> Any:
         """One field by name, or one of GDAL's virtual fields (FID, OGR_GEOM_AREA…)."""
@@ -204,24 +220,20 @@ class Layer:
 
     def _put_fields(self, table: pa.Table) -> Layer:
         """Replace the fields of these names, add the others at the end."""
-        if table.num_rows != len(self):
+        if table.num_columns and table.num_rows != len(self):
             raise StepError(
                 f"{table.num_rows} values for {len(self)} features; return Rows as well",
                 "row-mismatch",
             )
-        fields, columns = list(self.header.fields), list(self.columns)
+        fields, columns = self.header.fields, list(self.columns)
         for name, column in zip(table.column_names, table.columns, strict=True):
-            new = field_of(name, column.type)
-            try:
-                at = find_field(name, [f.name for f in fields])
-            except StepError:
-                fields.append(new)
+            before = fields
+            fields = with_field(fields, field_of(name, column.type))
+            if len(fields) > len(before):
                 columns.append(column)
-                continue
-            same = fields[at].arrow == new.arrow
-            fields[at] = fields[at] if same else replace(new, name=fields[at].name)
-            columns[at] = column
-        header = replace(self.header, fields=tuple(fields))
+            else:
+                columns[find_field(name, [f.name for f in before])] = column
+        header = replace(self.header, fields=fields)
         return replace(self, header=header, columns=tuple(columns))
 
     def _put_header(self, header: Header) -> Layer:

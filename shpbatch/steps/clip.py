@@ -46,7 +46,8 @@ def clip(
         Features that have something inside; the others are filtered, those
         with a null geometry as well (so does GDAL).
     Rejected
-        Rows that GEOS cannot cut.
+        Rows at the border that GEOS cannot cut, or with a coordinate that is
+        not finite.
 
     Raises
     ------
@@ -94,6 +95,8 @@ def _cut(geometry: Geometry, area: BaseGeometry) -> tuple[Geometry, Rows, Reject
         result = np.full(len(shapes), None, dtype=object)
         whole = shapely.covers(area, shapes)
         crossing = shapely.intersects(area, shapes) & ~whole
+        if not np.isfinite(shapely.get_coordinates(shapes[crossing])).all():
+            raise shapely.errors.GEOSException("a coordinate is not finite")
         cut = shapely.intersection(shapes[crossing], area)
         result[whole] = shapes[whole]
         result[crossing] = of_dimension(cut, shapely.get_dimensions(shapes[crossing]))

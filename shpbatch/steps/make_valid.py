@@ -97,7 +97,7 @@ def attempt(
         try:
             result[i : i + 1] = operation(geometry[i : i + 1])
         except shapely.errors.GEOSException as error:
-            reasons[i] = f"GEOS: {error}"
+            reasons[i] = str(error).strip()
     return result, Rejected(np.array([*reasons], dtype=np.int64), tuple(reasons.values()))
 
 

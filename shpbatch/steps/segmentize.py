@@ -79,7 +79,7 @@ def segmentized(header: Header, *, max_length: float) -> Header:
 
 def _cut(shapes: Geometry, max_length: float, has_z: bool) -> tuple[Geometry, NDArray[np.bool_]]:
     """Cut geometries of one kind; those that would grow too large are left and told."""
-    kind, coords, offsets = shapely.to_ragged_array(shapes, include_z=has_z)
+    kind, coords, offsets = shapely.to_ragged_array(shapes, include_z=has_z, include_m=False)
     starts = offsets[-1]
     for of in reversed(offsets[:-1]):
         starts = of[starts]

@@ -1,0 +1,100 @@
+"""Add a field, or replace one, by an expression."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .. import expressions
+from ..aspects import Expression, Fields, Header
+from ..errors import StepError
+from ..layer import ARROW_TYPES, field_of, with_field
+from ..registry import step
+
+Kind = Literal["text", "integer", "real", "date", "logical"]
+_TYPES = {
+    "text": "string",
+    "integer": "int64",
+    "real": "float64",
+    "date": "date32",
+    "logical": "bool",
+}
+NAME_BYTES = 10
+
+
+@step
+def calculate(
+    fields: Fields,
+    *,
+    field: Annotated[str, "Field to add or to replace, of at most 10 bytes."],
+    expression: Annotated[Expression, 'SQL expression for its value, such as "pop / area".'],
+    type: Annotated[Kind | None, "Type of the field; by default that of the expression."] = None,
+) -> Fields:
+    """Add a field, or replace one, by an expression.
+
+    Only the fields that the expression names are decoded. NaN and infinity,
+    which no ``.dbf`` holds, become NULL.
+
+    Parameters
+    ----------
+    fields : pyarrow.Table
+        The columns that the expression names.
+    field : str
+        Name of at most 10 bytes.
+    expression : str
+        Scalar SQL of DuckDB; ``FID``, ``OGR_GEOM_AREA``… are fields too.
+    type : {"text", "integer", "real", "date", "logical"}, optional
+        Type of the field.
+
+    Returns
+    -------
+    pyarrow.Table
+        One column.
+
+    Raises
+    ------
+    StepError
+        ``field-missing``, ``name-too-long``, ``expression-type``,
+        ``expression-failed``.
+
+    Notes
+    -----
+    Also known as: Field calculator (QGIS), Calculate field (ArcGIS),
+    ``-sql "SELECT …"`` (ogr2ogr), ``sql`` (gdal vector).
+    """
+    values = expressions.evaluate(str(expression), fields)
+    if type is not None:
+        values = _cast(values, type, str(expression))
+    if pa.types.is_floating(values.type):
+        values = pc.if_else(pc.is_finite(values), values, None)
+    return pa.table({field: values})
+
+
+@calculate.header
+def with_result(
+    header: Header, *, field: str, expression: Expression, type: Kind | None = None
+) -> Header:
+    """The outgoing fields, found on an empty table."""
+    size = len(field.encode(header.encoding, "replace"))
+    if not field or size > NAME_BYTES:
+        raise StepError(
+            f"calculate: a field name has 1 to {NAME_BYTES} bytes, '{field}' has {size} "
+            f"in {header.encoding}; shorten it",
+            "name-too-long",
+        )
+    kind = expressions.result_type(str(expression), header.fields)
+    kind = ARROW_TYPES[_TYPES[type]] if type else kind
+    return replace(header, fields=with_field(header.fields, field_of(field, kind)))
+
+
+def _cast(values: pa.Array, kind: Kind, expression: str) -> pa.Array:
+    try:
+        return values.cast(ARROW_TYPES[_TYPES[kind]])
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise StepError(
+            f"calculate: '{expression}' gives values that are no {kind}: {error}",
+            "expression-type",
+        ) from None
