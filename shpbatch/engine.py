@@ -6,7 +6,8 @@ changes, everything else is carried. This file is that sentence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +34,8 @@ def apply_recipe(
 ) -> Layer:
     """Apply every step in order; ``ticked`` is told the share that is done."""
     for number, call in enumerate(recipe.steps, 1):
-        try:
+        with _named(call):
             layer = apply(call, layer)
-        except LayerError:
-            raise
-        except (shapely.errors.ShapelyError, ValueError, TypeError, ArithmeticError) as error:
-            raise StepError(f"{call.name}: {error}", "step-failed") from error
         ticked(number / len(recipe.steps))
     return layer
 
@@ -64,12 +61,26 @@ def apply_header(recipe: Recipe, header: Header) -> Header:
     """
     for call in recipe.steps:
         step = STEPS.resolve(call)
-        for name in step.columns(call.params):
-            if name.upper() not in VIRTUAL_TYPES:
-                find_field(name, header.field_names())
-        if step.rule is not None:
-            header = step.rule(header, **call.params)
+        with _named(call):
+            for name in step.columns(call.params):
+                if name.upper() not in VIRTUAL_TYPES:
+                    find_field(name, header.field_names())
+            if step.rule is not None:
+                header = step.rule(header, **call.params)
     return header
+
+
+@contextmanager
+def _named(call: StepCall) -> Iterator[None]:
+    """Errors of a step say which step."""
+    try:
+        yield
+    except LayerError as error:
+        if str(error).startswith(call.name):
+            raise
+        raise type(error)(f"{call.name}: {error}", error.code) from error
+    except (shapely.errors.ShapelyError, ValueError, TypeError, ArithmeticError) as error:
+        raise StepError(f"{call.name}: {error}", "step-failed") from error
 
 
 def _apply(step: Step, variant: Variant, params: Mapping[str, Any], layer: Layer) -> Layer:
@@ -89,6 +100,7 @@ def _apply(step: Step, variant: Variant, params: Mapping[str, Any], layer: Layer
     result = _moved(step, layer, rows, rejected)
     for aspect, value in out.items():
         result = result.put(aspect, value)
+    _note_lost_m(step, layer, result)
     return _without(step, layer, result, rows, rejected)
 
 
@@ -138,6 +150,14 @@ def _non_finite(
     return Rejected(
         np.concatenate([rejected.rows, rows]).astype(np.int64), (*rejected.reasons, *reasons)
     )
+
+
+def _note_lost_m(step: Step, before: Layer, after: Layer) -> None:
+    """Count features whose M values a step could not carry."""
+    if before.shapes is None or after.shapes is None or before.shapes is after.shapes:
+        return
+    if (had := int(shapely.has_m(before.shapes).sum())) and not shapely.has_m(after.shapes).any():
+        before.account.note(f"{step.name} dropped the M values of features", had)
 
 
 def _put_frame(frame: Any, layer: Layer) -> Layer:

@@ -46,8 +46,6 @@ def fit(layer: Layer) -> Layer:
     }
     for i in _non_finite(shapes):
         reasons.setdefault(int(i), "a coordinate is not finite")
-    if layer.header.has_m and present.any() and not shapely.has_m(shapes[present]).any():
-        layer.account.note("M values were dropped by a step", int(present.sum()))
     result = replace(layer, wkb=None, shapes=shapes)
     if not reasons:
         return result

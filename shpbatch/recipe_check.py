@@ -67,7 +67,9 @@ def _model(step: Step) -> type[BaseModel]:
     for p in step.parameters:
         default = ... if p.required else p.default
         fields[p.name] = (_checked_type(p), Field(default, description=p.help or None))
-    return create_model(step.name, __config__=ConfigDict(extra="forbid"), **fields)
+    return create_model(
+        step.name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields
+    )
 
 
 def _checked_type(p: Parameter) -> Any:

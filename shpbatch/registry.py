@@ -13,7 +13,7 @@ import inspect
 import pkgutil
 import types
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from typing import Any, Literal, TypeVar, overload
 
@@ -61,10 +61,7 @@ class Step:
         merged = {p.name: p for v in self.variants for p in v.parameters}
         if len(self.variants) == 1:
             return tuple(merged.values())
-        return tuple(
-            Parameter(p.name, p.type, None if p.required else p.default, p.help)
-            for p in merged.values()
-        )
+        return tuple(replace(p, default=None) if p.required else p for p in merged.values())
 
     def active(self, params: Mapping[str, Any]) -> tuple[Variant, ...]:
         """The variants whose required parameters are given."""

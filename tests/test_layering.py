@@ -18,6 +18,7 @@ LEVELS = {
     "header": 3, "aspects": 3,
     "check": 4, "signature": 4,
     "duck": 2, "expression_tree": 3, "expressions": 5, "layer": 5, "registry": 5,
+    "geometry": 5,
     "fit": 6, "formats": 6, "frames": 6, "steps": 6,
     "engine": 7,
     "messages": 2, "worker": 8, "supervisor": 8, "pool": 8,

@@ -65,7 +65,7 @@ def main() -> None:
     from ..errors import BusyError, PlanError, RecipeError, ShpbatchError, SourceError
 
     try:
-        cli()
+        cli(prog_name="shpbatch")
     except (RecipeError, PlanError, SourceError) as error:
         fail(str(error), 2)
     except BusyError as error:

@@ -9,8 +9,8 @@ import shapely
 from annotated_types import Ge
 
 from ..aspects import Geometry, Header, Rejected
+from ..geometry import attempt
 from ..registry import step
-from .make_valid import attempt
 
 
 @step

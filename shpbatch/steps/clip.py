@@ -13,8 +13,8 @@ from shapely.geometry.base import BaseGeometry
 
 from ..aspects import BBox, Geometry, Header, OtherLayer, Rejected, Rows
 from ..errors import CRSError, StepError
+from ..geometry import attempt, of_dimension
 from ..registry import step
-from .make_valid import attempt, of_dimension
 
 
 @step
