@@ -194,7 +194,7 @@ def map_parser(
     mapping = Mapping(
         run_id=new_run_id(),
         log=os.fspath(log) if log is not None else None,
-        options=_pool_options(settings, ()),
+        options=_pool_options(settings, preload_for(Recipe())),
         progress="auto" if bar else "none",
         desc=desc,
         costs=[_weight(item) for item in listed],

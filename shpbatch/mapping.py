@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,7 +46,7 @@ class Mapping:
             open_progress(self.progress, weights, self.desc, tally) as display,
         ):
             log.write("start", version=__version__, total=len(items), pool=asdict(self.options))
-            for index, outcome in run_tasks(
+            for index, found in run_tasks(
                 function,
                 items,
                 options=self.options,
@@ -55,6 +55,7 @@ class Mapping:
                 on_progress=display.moved,
                 stop=stop,
             ):
+                outcome = _named(found)
                 outcomes[index] = outcome
                 tally.incr(lambda n: n + 1)
                 display.finished(index)
@@ -78,6 +79,14 @@ class Mapping:
 def new_run_id() -> str:
     """A name for a run that sorts by time."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+
+
+def _named(outcome: Outcome) -> Outcome:
+    """A reason that names its item: the pool knows only how a worker ended."""
+    name, reason = outcome.sources[0], outcome.reason
+    if reason is None or name in reason:
+        return outcome
+    return replace(outcome, reason=f"{name}: {reason}")
 
 
 def _not_run(name: str, stop: Stop) -> Outcome:

@@ -51,10 +51,15 @@ def open_progress(mode: Mode, weights: Sequence[int], desc: str, tally: Tally) -
         Tasks that have their outcome; the heartbeat reads it from its own thread.
     """
     if mode == "auto":
-        mode = "bar" if sys.stderr.isatty() else "lines"
+        mode = "bar" if _redraws(sys.stderr) else "lines"
     if mode == "bar":
         return Closing(Bar(weights, desc))
     return Closing(Lines(len(weights), desc, tally, mode == "lines"))
+
+
+def _redraws(stream: TextIO) -> bool:
+    """Whether a bar can be drawn over itself there: a terminal, or a cell of a notebook."""
+    return stream.isatty() or type(stream).__module__.partition(".")[0] == "ipykernel"
 
 
 class Closing:
@@ -84,7 +89,7 @@ class Bar:
         # tqdm's default lock is shared between processes; a killed holder hangs everyone.
         tqdm.set_lock(threading.RLock())
         self._weights = [max(1, w) for w in weights]
-        self._fractions = [0.0] * len(weights)
+        self._moved = [0] * len(weights)  # whole bytes: fractions would not add up to the total
         self._files = 0
         self._bar = tqdm(
             total=sum(self._weights),
@@ -98,10 +103,10 @@ class Bar:
         self._count()
 
     def moved(self, index: int, fraction: float) -> None:
-        step = min(1.0, fraction) - self._fractions[index]
+        step = int(min(1.0, fraction) * self._weights[index]) - self._moved[index]
         if step > 0:
-            self._fractions[index] += step
-            self._bar.update(step * self._weights[index])
+            self._moved[index] += step
+            self._bar.update(step)
 
     def finished(self, index: int) -> None:
         self.moved(index, 1.0)

@@ -17,7 +17,16 @@ pytestmark = [
     pytest.mark.skipif(not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}"),
     pytest.mark.xdist_group("corpus"),
 ]
-CHAIN = "! make-valid ! reproject --dst-crs EPSG:4326 --src-crs-default EPSG:4326".split()
+CHAIN = [
+    "!",
+    "make-valid",
+    "!",
+    "reproject",
+    "--dst-crs",
+    "EPSG:4326",
+    "--src-crs-default",
+    "EPSG:4326",
+]
 
 #: Every source that cannot be done, with its code; all others must be done.
 #: The Wagner VII layers have no way back to degrees in PROJ.

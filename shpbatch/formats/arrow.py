@@ -119,6 +119,8 @@ def _read_table(
 
 def read_table(path: Path, header: Header, ticked: Callable[[float], None]) -> pa.Table:
     """Batches of a lent layer as one table: fields in file order, the geometry as WKB last."""
+    # Set in a user's shell it would rewrite a .shx through our link, in the source folder.
+    pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": "NO"})
     options: dict[str, Any] = {"encoding": TUNNEL, "batch_size": BATCH_ROWS}
     with pyogrio.raw.open_arrow(path, use_pyarrow=True, **options) as (meta, reader):
         batches, read = [], 0
