@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from . import __version__
 from .models import Outcome, Report
 from .pool import PoolOptions, Stop, run_tasks
-from .progress import Mode, open_progress
+from .progress import Mode, Progress, open_progress
 from .report import as_json
 from .runlog import RunLog
 from .tally import Tally
@@ -44,26 +45,18 @@ class Mapping:
         with (
             RunLog(self.log, self.run_id) as log,
             open_progress(self.progress, weights, self.desc, tally) as display,
+            closing(self._results(function, items, display, stop)) as results,
         ):
             log.write("start", version=__version__, total=len(items), pool=asdict(self.options))
-            for index, found in run_tasks(
-                function,
-                items,
-                options=self.options,
-                costs=self.costs,
-                memory=self.memory,
-                on_progress=display.moved,
-                stop=stop,
-            ):
-                outcome = _named(found)
-                outcomes[index] = outcome
+            for index, found in results:
+                outcome = outcomes[index] = _named(found)
                 tally.incr(lambda n: n + 1)
                 display.finished(index)
                 log.outcome(outcome)
                 if outcome.status not in ("done", "skipped"):
                     failures.incr(lambda n: n + 1)
                     display.say(f"{outcome.status}: {outcome.reason}")
-                if self.max_failures and failures.get_count() >= self.max_failures:
+                if self._too_many(failures) and not stop.reason:
                     stop.set("max-failures")
             report = Report(
                 self.run_id,
@@ -74,6 +67,22 @@ class Mapping:
             )
             log.write("end", **{k: v for k, v in as_json(report).items() if k != "outcomes"})
         return report
+
+    def _results(
+        self, function: Callable[[Any], Any], items: Sequence[Any], display: Progress, stop: Stop
+    ) -> Generator[tuple[int, Outcome], None, None]:
+        return run_tasks(
+            function,
+            items,
+            options=self.options,
+            costs=self.costs,
+            memory=self.memory,
+            on_progress=display.moved,
+            stop=stop,
+        )
+
+    def _too_many(self, failures: Tally) -> bool:
+        return self.max_failures is not None and failures.get_count() >= self.max_failures
 
 
 def new_run_id() -> str:

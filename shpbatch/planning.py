@@ -105,7 +105,7 @@ class Clashes:
         if other := self._sinks.get(key):
             raise PlanError(
                 f"{source.name} and {other} would both become {sink}; "
-                "leave one out with --exclude, or run without --flat",
+                "leave one out with --exclude, run without --flat, or give each its own -o",
                 "sink-clash",
             )
         self._sinks[key] = source.name

@@ -56,6 +56,8 @@ def claim(dst: str) -> Iterator[Path]:
             shutil.rmtree(state / "stage", ignore_errors=True)
             yield state
         finally:
+            # Killed workers of this run left theirs; no worker is alive any more.
+            shutil.rmtree(state / "stage", ignore_errors=True)
             unlock(held)
 
 

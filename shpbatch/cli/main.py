@@ -62,21 +62,20 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: errors of ours are one sentence and an exit code."""
-    from ..errors import BusyError, PlanError, RecipeError, ShpbatchError, SourceError
+    from ..errors import ShpbatchError
+    from ..progress import print_line
 
     try:
         cli(prog_name="shpbatch")
-    except (RecipeError, PlanError, SourceError) as error:
-        fail(str(error), 2)
-    except BusyError as error:
-        fail(str(error), 75)
     except ShpbatchError as error:
-        fail(str(error), 1)
+        print_line("\n".join(f"Error: {line}" for line in str(error).splitlines()))
+        sys.exit(exit_code_of(error))
 
 
-def fail(text: str, code: int) -> None:
-    """Print a sentence on stderr and exit."""
-    from ..progress import print_line
+def exit_code_of(error: Exception) -> int:
+    """2 for a wrong request, 75 for a held destination, else 1."""
+    from ..errors import BusyError, PlanError, RecipeError, SourceError
 
-    print_line("\n".join(f"Error: {line}" for line in text.splitlines()))
-    sys.exit(code)
+    if isinstance(error, RecipeError | PlanError | SourceError):
+        return 2
+    return 75 if isinstance(error, BusyError) else 1

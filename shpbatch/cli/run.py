@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..errors import PlanError, RecipeError, SourceError
+from ..errors import ShpbatchError
 from ..models import Report
 from .options import ChainCommand, layout_options, recipe_of, recipe_options, source_options
 
@@ -82,9 +82,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         return
     try:
         report = execute(ctx, options)
-    except (RecipeError, PlanError, SourceError) as error:
+    except ShpbatchError as error:
         if options["as_json"]:
-            _print_refusal(error.code, str(error))
+            _print_refusal(error)
         raise
     _print(report, options["as_json"], options["quiet"])
     from ..report import exit_code
@@ -147,11 +147,17 @@ def _print(report: Report, as_json: bool, quiet: bool) -> None:
         click.echo(summary(report))
 
 
-def _print_refusal(code: str, reason: str) -> None:
+def _print_refusal(error: ShpbatchError) -> None:
     """The object for a request that was refused before any file."""
     import json
 
     from ..report import as_json
+    from .main import exit_code_of
 
-    refused = {"status": "refused", "exit_code": 2, "code": code, "reason": reason}
+    refused = {
+        "status": "refused",
+        "exit_code": exit_code_of(error),
+        "code": error.code,
+        "reason": str(error),
+    }
     click.echo(json.dumps({**as_json(Report("")), **refused, "run_id": None}))

@@ -35,8 +35,8 @@ def calculate(
 ) -> Fields:
     """Add a field, or replace one, by an expression.
 
-    Only the fields that the expression names are decoded. NaN and infinity,
-    which no ``.dbf`` holds, become NULL.
+    Only the fields that the expression names are decoded. NaN and infinity
+    (a division by 0), which no ``.dbf`` holds, become NULL.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ def calculate(
     expression : str
         Scalar SQL of DuckDB; ``FID``, ``OGR_GEOM_AREA``… are fields too.
     type : {"text", "integer", "real", "date", "logical"}, optional
-        Type of the field.
+        Type of the field. Nothing is cut to fit: 1.5 is no integer and
+        ``'a'`` no number, the layer is refused.
 
     Returns
     -------
@@ -62,14 +63,18 @@ def calculate(
 
     Notes
     -----
+    A field of that name is replaced where it stands (the exact name first,
+    else the one that differs by case) and keeps its own spelling. A time of
+    day is refused: dBASE has none; cast it to DATE or VARCHAR.
+
     Also known as: Field calculator (QGIS), Calculate field (ArcGIS),
     ``-sql "SELECT …"`` (ogr2ogr), ``sql`` (gdal vector).
     """
     values = expressions.evaluate(str(expression), fields)
-    if type is not None:
-        values = _cast(values, type, str(expression))
     if pa.types.is_floating(values.type):
         values = pc.if_else(pc.is_finite(values), values, None)
+    if type is not None:
+        values = _cast(values, type, str(expression))
     return pa.table({field: values})
 
 
@@ -86,15 +91,19 @@ def with_result(
             "name-too-long",
         )
     kind = expressions.result_type(str(expression), header.fields)
-    kind = ARROW_TYPES[_TYPES[type]] if type else kind
+    if type is not None:
+        kind = _cast(pa.array([], kind), type, str(expression)).type
     return replace(header, fields=with_field(header.fields, field_of(field, kind)))
 
 
 def _cast(values: pa.Array, kind: Kind, expression: str) -> pa.Array:
+    target = ARROW_TYPES[_TYPES[kind]]
     try:
-        return values.cast(ARROW_TYPES[_TYPES[kind]])
+        # A real holds 53 bits of an integer; all else must fit whole.
+        return values.cast(target, safe=not pa.types.is_floating(target))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise StepError(
-            f"calculate: '{expression}' gives values that are no {kind}: {error}",
+            f"calculate: '{expression}' gives values that are no {kind} ({error}); "
+            "make them so in the expression (round(), CAST, CASE) or leave --type out",
             "expression-type",
         ) from None

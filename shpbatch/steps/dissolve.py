@@ -29,8 +29,8 @@ def dissolve(
     """Unite features that share the values of fields.
 
     One feature a group, in the order in which groups first appear. NULL is a
-    value like any other. Fields that are neither in ``by`` nor aggregated
-    keep the value of the group's first feature.
+    value like any other and text minds case. Fields that are neither in
+    ``by`` nor aggregated keep the value of the group's first feature.
 
     Parameters
     ----------
@@ -40,37 +40,43 @@ def dissolve(
     by : list of str
         Fields whose values make a group.
     aggregates : list of str
-        ``FIELD:FUNCTION`` with sum, min, max, mean, count, first or last;
-        NULL values do not count.
+        ``FIELD:FUNCTION`` with sum, min, max, mean, count, first or last, in
+        place of the field. NULL values do not count: the first is the first
+        that is not NULL, and a sum of none is NULL.
 
     Returns
     -------
-    tuple
-        United geometries (None for a group without any), the aggregated
-        columns, and the first row of each group.
+    Geometry
+        One a group, None for a group without any. That of a group of one
+        feature is left as it is. Z is kept (interpolated at new vertices),
+        M is lost.
+    Fields
+        The aggregated columns.
+    Rows
+        The first row of each group.
 
     Raises
     ------
     StepError
-        ``field-missing``; ``invalid-geometry`` where GEOS cannot unite a group.
+        ``field-missing``; ``field-type`` for the sum of what is no number;
+        ``bad-aggregate`` for a field aggregated twice, or one of ``by``;
+        ``invalid-geometry``, with the row: GEOS would drop or double parts of
+        it without a word.
 
     Notes
     -----
-    ``shapely.union_all`` (GEOS OverlayNG) of each group.
+    ``shapely.union_all`` (GEOS OverlayNG) of each group: lines are noded
+    where they cross and not merged; lines of length 0 vanish.
 
     Also known as: Dissolve, Aggregate (QGIS), Dissolve (ArcGIS),
     ``combine`` then ``dissolve`` (gdal vector), ``ST_Union … GROUP BY``.
     """
     groups, first = _groups(fields, [str(name) for name in by or ()], len(geometry))
-    order = np.argsort(groups, kind="stable")
-    ends = np.flatnonzero(np.diff(groups[order])) + 1
-    members = np.split(order, ends) if len(order) else []
-    united = np.array([_union(geometry, rows) for rows in members] + [None], dtype=object)[:-1]
     columns = {
         text.rpartition(":")[0]: _aggregated(fields, text, groups)
         for text in map(str, aggregates or ())
     }
-    return united, pa.table(columns), first
+    return _united(geometry, groups, len(first)), pa.table(columns), first
 
 
 @dissolve.header
@@ -81,10 +87,19 @@ def dissolved(
     aggregates: list[Aggregate] | None = None,
 ) -> Header:
     """Points become MultiPoints; aggregated fields take the type of their function."""
-    fields = header.fields
+    fields, names = header.fields, header.field_names()
+    taken = {find_field(str(name), names) for name in by or () if str(name).upper() != "FID"}
     for text in map(str, aggregates or ()):
         name = text.rpartition(":")[0]
-        source = header.fields[find_field(name, header.field_names())]
+        at = find_field(name, names)
+        if at in taken:
+            raise StepError(
+                f"dissolve: '{text}': the field is in --by or aggregated already; "
+                "make a second one with calculate before",
+                "bad-aggregate",
+            )
+        taken.add(at)
+        source = header.fields[at]
         kind = _aggregated(
             pa.table({name: pa.array([], ARROW_TYPES[source.arrow])}),
             text,
@@ -115,18 +130,39 @@ def _groups(fields: Fields, by: list[str], n: int) -> tuple[NDArray[np.int64], N
     return rank[inverse], np.sort(first)
 
 
-def _union(geometry: Geometry, rows: NDArray[np.int64]) -> shapely.Geometry | None:
-    present = [g for g in geometry[rows] if g is not None]
-    if len(present) < 2:
-        return present[0] if present else None
-    try:
-        return shapely.union_all(present)
-    except shapely.errors.GEOSException as error:
-        bad = next((r for r in rows if not shapely.is_valid(geometry[r])), rows[0])
+def _united(geometry: Geometry, groups: NDArray[np.int64], count: int) -> Geometry:
+    """The union of each group's geometries, None where there is none."""
+    result = np.full(count, None, dtype=object)
+    present = np.flatnonzero(~shapely.is_missing(geometry))
+    rows = present[np.argsort(groups[present], kind="stable")]
+    found, start, size = np.unique(groups[rows], return_index=True, return_counts=True)
+    result[found[size == 1]] = geometry[rows[start[size == 1]]]
+    _check(geometry, np.sort(rows[np.repeat(size > 1, size)]))
+    for group, at, n in zip(*(a[size > 1].tolist() for a in (found, start, size)), strict=True):
+        result[group] = shapely.union_all(geometry[rows[at : at + n]])
+    return _without_m(result)
+
+
+def _check(geometry: Geometry, rows: NDArray[np.int64]) -> None:
+    """Refuse what GEOS would unite to something wrong; a line of length 0 only vanishes."""
+    shapes = geometry[rows]
+    bad = ~shapely.is_valid(shapes)
+    bad &= (shapely.get_dimensions(shapes) != 1) | ~np.isfinite(shapely.length(shapes))
+    if bad.any():
+        why = shapely.is_valid_reason(shapes[bad][0])
         raise StepError(
-            f"dissolve: feature {bad} is not valid ({error}); put make-valid before",
+            f"dissolve: feature {rows[bad][0]} is not valid ({why}), nor are "
+            f"{bad.sum() - 1} others; put make-valid before",
             "invalid-geometry",
-        ) from None
+        )
+
+
+def _without_m(shapes: Geometry) -> Geometry:
+    """GEOS fills some M and leaves others NaN: rather none than some."""
+    for z in (False, True):
+        rows = np.flatnonzero(shapely.has_m(shapes) & (shapely.has_z(shapes) == z))
+        shapes[rows] = shapely.from_wkb(shapely.to_wkb(shapes[rows], output_dimension=2 + z))
+    return shapes
 
 
 def _aggregated(

@@ -7,8 +7,9 @@ from typing import Annotated
 import numpy as np
 
 from .. import expressions
-from ..aspects import BBox, Bounds, Expression, Fields, Geometry, Header, Rows
+from ..aspects import BBox, Bounds, Expression, Fields, Geometry, Header, Rejected, Rows
 from ..errors import StepError
+from ..geometry import attempt
 from ..registry import step
 
 
@@ -22,7 +23,8 @@ def by_where(
 
     ``--where`` is a condition on fields, of which only those that it names
     are decoded; a feature for which it is NULL is not kept. ``--bbox`` keeps
-    what intersects a box. Both given, both must hold.
+    what intersects a box, its border included; a feature without geometry is
+    not kept. Both given, both must hold.
 
     Parameters
     ----------
@@ -36,13 +38,17 @@ def by_where(
 
     Returns
     -------
-    ndarray of int64
-        Rows that stay, in order.
+    Rows
+        Those that stay, in order.
+    Rejected
+        Only by ``--bbox``: rows at its border that GEOS refuses, for a
+        coordinate that is not finite.
 
     Raises
     ------
     StepError
-        ``field-missing``, ``expression-type`` where the condition is not one.
+        ``field-missing``, ``expression-type`` where the condition is not one,
+        ``bad-bbox`` where a minimum is not below its maximum.
 
     Notes
     -----
@@ -62,33 +68,26 @@ def by_bbox(
     geometry: Geometry,
     *,
     bbox: Annotated[BBox, "Box in units of the layer's CRS: minx,miny,maxx,maxy."],
-) -> Rows:
+) -> tuple[Rows, Rejected]:
     """Keep what intersects a box; geometry is asked only where a box crosses its border."""
     import shapely
 
-    minx, miny, maxx, maxy = bbox
+    low, high = np.array(bbox[:2]), np.array(bbox[2:])
     with np.errstate(invalid="ignore"):  # null geometries have NaN bounds and are never inside
-        touches = (
-            (bounds[:, 0] <= maxx)
-            & (bounds[:, 2] >= minx)
-            & (bounds[:, 1] <= maxy)
-            & (bounds[:, 3] >= miny)
-        )
-        inside = (
-            (bounds[:, 0] >= minx)
-            & (bounds[:, 2] <= maxx)
-            & (bounds[:, 1] >= miny)
-            & (bounds[:, 3] <= maxy)
-        )
+        touches = ((bounds[:, :2] <= high) & (bounds[:, 2:] >= low)).all(axis=1)
+        inside = ((bounds[:, :2] >= low) & (bounds[:, 2:] <= high)).all(axis=1)
     unsure = np.flatnonzero(touches & ~inside)
+    box = shapely.box(*bbox)
+    hits, refused = attempt(lambda g: shapely.intersects(g, box).astype(object), geometry[unsure])
+    hits[refused.rows] = False
     kept = inside.copy()
-    kept[unsure] = shapely.intersects(geometry[unsure], shapely.box(minx, miny, maxx, maxy))
-    return np.flatnonzero(kept)
+    kept[unsure] = hits.astype(bool)
+    return np.flatnonzero(kept), Rejected(unsure[refused.rows], refused.reasons)
 
 
 @by_where.header
 def checked(header: Header, *, where: Expression | None = None, bbox: BBox | None = None) -> Header:
-    """The header stays; a condition that is none, or names no field, is refused."""
+    """The header stays; a condition that is none and a box without area are refused."""
     if where is not None:
         kind = expressions.result_type(str(where), header.fields)
         if str(kind) != "bool":
@@ -96,4 +95,9 @@ def checked(header: Header, *, where: Expression | None = None, bbox: BBox | Non
                 f"filter: '{where}' gives {kind}, not true or false; compare it with something",
                 "expression-type",
             )
+    if bbox is not None and not (bbox[0] < bbox[2] and bbox[1] < bbox[3]):
+        numbers = ",".join(f"{v:g}" for v in bbox)
+        raise StepError(
+            f"filter: {numbers} is no box; it is minx,miny,maxx,maxy with min below max", "bad-bbox"
+        )
     return header
