@@ -179,3 +179,29 @@ def _differs_by(a: Any, b: Any) -> float:
     measure = shapely.area if shapely.get_dimensions(a) == 2 else shapely.length
     whole = measure(a)
     return float(measure(only_one) / whole) if whole else float(not only_one.is_empty)
+
+
+class NoSpatialite(Exception):
+    """The ``ogr2ogr`` here knows no ``ST_`` functions."""
+
+
+def ogr2ogr_sql(path: Path, sql: str, folder: Path) -> Rows:
+    """Geometries of a statement in GDAL's SQLite dialect, in its order."""
+    program = shutil.which("ogr2ogr")
+    if program is None:
+        pytest.skip("ogr2ogr is not installed")
+    target = folder / "sql.gpkg"
+    options = ["-f", "GPKG", "-nlt", "GEOMETRY", "-nln", "x", "-dialect", "sqlite", "-sql", sql]
+    done = subprocess.run(
+        [program, *options, str(target), str(path)], capture_output=True, text=True, timeout=120
+    )
+    if "no such function" in done.stderr:
+        raise NoSpatialite
+    assert done.returncode == 0, done.stderr
+    _, fids, wkb, _ = pyogrio.raw.read(target, return_fids=True)
+    return Rows(_decoded(wkb), np.asarray(fids, dtype=np.int64))
+
+
+def read_undecoded(path: Path | str) -> Layer:
+    """A layer as shpbatch reads it, geometry still as bytes."""
+    return read_layer(Source(str(path), Path(path).name))

@@ -88,7 +88,8 @@ def dissolved(
 ) -> Header:
     """Points become MultiPoints; aggregated fields take the type of their function."""
     fields, names = header.fields, header.field_names()
-    taken = {find_field(str(name), names) for name in by or () if str(name).upper() != "FID"}
+    known = {name.casefold() for name in names}  # others are virtual, such as FID
+    taken = {find_field(str(name), names) for name in by or () if name.casefold() in known}
     for text in map(str, aggregates or ()):
         name = text.rpartition(":")[0]
         at = find_field(name, names)
@@ -151,8 +152,8 @@ def _check(geometry: Geometry, rows: NDArray[np.int64]) -> None:
     if bad.any():
         why = shapely.is_valid_reason(shapes[bad][0])
         raise StepError(
-            f"dissolve: feature {rows[bad][0]} is not valid ({why}), nor are "
-            f"{bad.sum() - 1} others; put make-valid before",
+            f"dissolve: feature {rows[bad][0]} is not valid ({why}), the first of {bad.sum()}; "
+            "put make-valid before",
             "invalid-geometry",
         )
 

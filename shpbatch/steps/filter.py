@@ -80,7 +80,7 @@ def by_bbox(
     box = shapely.box(*bbox)
     hits, refused = attempt(lambda g: shapely.intersects(g, box).astype(object), geometry[unsure])
     hits[refused.rows] = False
-    kept = inside.copy()
+    kept = np.array(inside)
     kept[unsure] = hits.astype(bool)
     return np.flatnonzero(kept), Rejected(unsure[refused.rows], refused.reasons)
 

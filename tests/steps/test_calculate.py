@@ -1,0 +1,81 @@
+"""calculate: one field by an expression; the others are carried."""
+
+from __future__ import annotations
+
+import oracle
+import pyarrow as pa
+import pytest
+
+from shpbatch.errors import RecipeError, StepError
+from shpbatch.steps.calculate import calculate
+
+EXAMPLES = ["--field x --expression 'FID + 1'", "--field a --expression OGR_GEOM_AREA"]
+SIDS = oracle.SAMPLES / "census/sids.shp"
+
+
+def test_worked_case() -> None:
+    table = pa.table({"pop": pa.array([10, None]), "area": pa.array([4.0, 2.0])})
+    result = calculate(table, field="density", expression="pop / area")
+    assert result.column("density").to_pylist() == [2.5, None]
+
+
+def test_infinity_and_nan_become_null() -> None:
+    table = pa.table({"a": pa.array([1.0, 0.0, 2.0])})
+    result = calculate(table, field="x", expression="CASE WHEN a = 2 THEN 1.5 ELSE a / 0 END")
+    assert result.column("x").to_pylist() == [None, None, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("expression", "options", "letter", "kind"),
+    [
+        ("AREA * 2", "", "N", "float64"),
+        ("FIPSNO // 2", "", "N", "float64"),
+        ("FID", "", "N", "int64"),
+        ("NAME", "", "C", "string"),
+        ("AREA > 1", "", "L", "bool"),
+        ("DATE '2020-01-02'", "", "D", "date32"),
+        ("AREA * 1000", "--type text", "C", "string"),
+        ("1", "--type real", "N", "float64"),
+        ("NULL", "", "C", "string"),
+    ],
+)
+def test_type_of_the_new_field(expression: str, options: str, letter: str, kind: str) -> None:
+    layer = oracle.read_undecoded(SIDS)
+    result = oracle.ours(f'calculate --field new --expression "{expression}" {options}', layer)
+    assert result.header.fields[:-1] == layer.header.fields
+    assert (result.header.fields[-1].type, result.header.fields[-1].arrow) == (letter, kind)
+    assert result.wkb is layer.wkb
+
+
+def test_an_existing_field_is_replaced_in_its_place() -> None:
+    layer = oracle.read_undecoded(SIDS)
+    result = oracle.ours("calculate --field area --expression 'AREA * 2'", layer)
+    assert result.header.fields == layer.header.fields  # same type: the width is kept
+    at = layer.header.field_names().index("AREA")
+    assert result.columns[at][0].as_py() == 2 * layer.columns[at][0].as_py()
+    text = oracle.ours("calculate --field AREA --expression \"'x'\"", layer)
+    assert text.header.fields[at].type == "C"
+
+
+@pytest.mark.parametrize(
+    ("chain", "error", "code"),
+    [
+        ("calculate --field x", RecipeError, "missing-parameter"),
+        ("calculate --field x --expression 'a;b'", RecipeError, "expression-several"),
+        ("calculate --field elevenbytes --expression 1", StepError, "name-too-long"),
+        ("calculate --field '' --expression 1", StepError, "name-too-long"),
+        ("calculate --field x --expression nope", StepError, "field-missing"),
+        ("calculate --field x --expression 'TIMESTAMP \\'2020-01-01\\''", RecipeError, None),
+        ("calculate --field x --expression NAME --type integer", StepError, "expression-type"),
+        ("calculate --field x --expression 1 --type blob", RecipeError, "bad-choice"),
+    ],
+)
+def test_refusals(chain: str, error: type[Exception], code: str | None) -> None:
+    with pytest.raises(error) as raised:
+        oracle.ours(chain, oracle.read_undecoded(SIDS))
+    assert code is None or raised.value.code == code  # type: ignore[attr-defined]
+
+
+def test_no_rows() -> None:
+    layer = oracle.layer_of([], "Point")
+    assert oracle.ours("calculate --field x --expression 1.5", layer).header.field_names() == ["x"]
