@@ -109,11 +109,11 @@ def _work(task: Task, progress: Callable[[float], None]) -> Outcome:
     from .engine import apply_recipe
     from .fit import fit
     from .formats.arrow import read_layer, write_layer
-    from .publish import publish, stage, translated
+    from .publish import publish, refuse_existing, stage, translated
 
     sink = Path(task.sink)
-    if sink.exists() and not task.overwrite:
-        raise WriteError(f"{sink}: is there already; pass --overwrite to replace it", "exists")
+    if not task.overwrite:
+        refuse_existing(task.stage, sink)
     layer = read_layer(task.source, lambda part: progress(part * _READ))
     source = layer.header
     declared = source.count
@@ -126,7 +126,7 @@ def _work(task: Task, progress: Callable[[float], None]) -> Outcome:
         write_layer(layer, folder, lambda part: progress(_STEPS + part * (1 - _STEPS)))
         _check_written(folder, len(layer), staged_count(folder))
         write_sidecars(task.source, source, layer.header, folder)
-        publish(folder, sink)
+        publish(task.stage, folder, sink)
     return Outcome(
         (task.source.name,),
         "done",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import uuid
@@ -13,7 +14,7 @@ from pathlib import Path
 from .errors import BusyError, PlanError, WriteError
 from .shapefile.bundle import INDEXES, MAIN
 
-__all__ = ["STATE", "claim", "publish", "stage", "translated"]
+__all__ = ["STATE", "claim", "publish", "refuse_existing", "stage", "translated"]
 
 #: Our private folder in the destination.
 STATE = ".shpbatch"
@@ -73,20 +74,42 @@ def stage(dst: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def publish(staged: Path, sink: Path) -> None:
+def refuse_existing(dst: str, sink: Path) -> None:
+    """Refuse to replace an output, unless a worker of this run was killed while publishing it.
+
+    Raises
+    ------
+    WriteError
+        ``exists``.
+    """
+    if sink.exists() and not _marker(dst, sink).exists():
+        raise WriteError(f"{sink}: is there already; pass --overwrite to replace it", "exists")
+
+
+def _marker(dst: str, sink: Path) -> Path:
+    """Stands while a set is being published: what a retry finds of it is our own."""
+    name = hashlib.sha256(os.fsencode(sink)).hexdigest()[:16]
+    return Path(dst, STATE, "stage", f"publishing-{name}")
+
+
+def publish(dst: str, staged: Path, sink: Path) -> None:
     """Move a staged set to its place: old ``.shp`` out first, new ``.shp`` in last.
 
     Readers see the old set, then for a moment none, then the new one.
 
     Parameters
     ----------
+    dst : str
+        The destination, which has our private folder.
     staged : Path
         Folder that holds ``layer.*``.
     sink : Path
         The ``.shp`` to become.
     """
     members = {p.name.partition(".")[2]: p for p in staged.iterdir()}
+    marker = _marker(dst, sink)
     with translated(str(sink)):
+        marker.touch()
         sink.parent.mkdir(parents=True, exist_ok=True)
         old = {e: p for p in _siblings(sink) if (e := _extension(p, sink)) in _REPLACED}
         for extension in sorted(old, key=lambda e: e != "shp"):
@@ -94,6 +117,7 @@ def publish(staged: Path, sink: Path) -> None:
                 old[extension].unlink()
         for extension in sorted(members, key=lambda e: e == "shp"):
             os.replace(members[extension], sink.with_name(f"{sink.stem}.{extension}"))
+        marker.unlink(missing_ok=True)
 
 
 def _siblings(sink: Path) -> list[Path]:

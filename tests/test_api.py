@@ -204,3 +204,31 @@ def test_recipe_read_is_public(tmp_path: Path) -> None:
     recipe = Recipe.read(path)
     assert recipe.steps[0].params == {"dst_crs": "EPSG:3857"}
     assert isinstance(Outcome((), "done"), Outcome)
+
+
+def test_a_retry_knows_the_output_of_a_worker_killed_after_publishing(
+    places: Path, tmp_path: Path
+) -> None:
+    """Killed between the last rename and the report: the second try is no 'exists'."""
+    marker = tmp_path / "killed-once"
+
+    def deadly(path: str) -> Outcome:
+        import shpbatch.publish
+
+        unlink = Path.unlink
+
+        def fatal(self: Path, missing_ok: bool = False) -> None:
+            if self.name.startswith("publishing-") and not marker.exists():
+                marker.touch()
+                os.kill(os.getpid(), 9)
+            unlink(self, missing_ok=missing_ok)
+
+        shpbatch.publish.Path.unlink = fatal  # type: ignore[method-assign]
+        return shp_parser(path, recipe="! centroid", dst=tmp_path / "out")
+
+    path = str(places / "soho/SohoWater.shp")
+    (outcome,) = map_parser(deadly, [path], bar=False)
+    assert marker.exists()
+    assert (outcome.status, outcome.attempts) == ("done", 2), outcome.reason
+    (again,) = map_parser(deadly, [path], bar=False)
+    assert again.code == "exists"
