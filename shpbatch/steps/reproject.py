@@ -100,9 +100,6 @@ def transformer(source: str, target: str) -> Transformer:
 
 def source_crs(header: Header, src_crs: str | None, src_crs_default: str | None) -> str:
     """The CRS to start from."""
-    from pyproj import CRS as ProjCRS
-    from pyproj.exceptions import CRSError as ProjError
-
     found = src_crs or header.crs or src_crs_default
     if not found:
         raise CRSError(
@@ -110,11 +107,22 @@ def source_crs(header: Header, src_crs: str | None, src_crs_default: str | None)
             "or with the step assign-crs",
             "crs-missing",
         )
-    try:
-        ProjCRS.from_user_input(str(found))
-    except ProjError:
+    if not readable(str(found)):
         raise CRSError(
             "reproject: the .prj is not a CRS that PROJ can read; tell it with --src-crs EPSG:…",
             "crs-unreadable",
-        ) from None
+        )
     return str(found)
+
+
+@lru_cache(maxsize=256)
+def readable(crs: str) -> bool:
+    """Whether PROJ knows a CRS; asking costs some 30 ms, and a folder has few of them."""
+    from pyproj import CRS as ProjCRS
+    from pyproj.exceptions import CRSError as ProjError
+
+    try:
+        ProjCRS.from_user_input(crs)
+    except ProjError:
+        return False
+    return True
