@@ -137,7 +137,7 @@ class Layer:
             virtual = self._virtual(name.upper())
             if virtual is None:
                 raise
-            return pa.array(virtual)
+            return pa.array(virtual, from_pandas=True)  # NaN, larger than all to DuckDB, is NULL
 
     def _virtual(self, name: str) -> Any:
         if name == "FID":
@@ -147,8 +147,9 @@ class Layer:
         if name == "OGR_GEOM_LENGTH":
             return np.nan_to_num(shapely.length(self.geometry()))
         if name in ("OGR_GEOM_X", "OGR_GEOM_Y"):
-            geometry = shapely.centroid(self.geometry())
-            return shapely.get_x(geometry) if name.endswith("X") else shapely.get_y(geometry)
+            points = shapely.centroid(self.geometry())
+            points[shapely.is_empty(points)] = None  # an empty point has no x: GEOS raises
+            return shapely.get_x(points) if name.endswith("X") else shapely.get_y(points)
         return None
 
     def geometry(self) -> NDArray[np.object_]:
@@ -193,9 +194,7 @@ class Layer:
         if aspect is aspects.Geometry:
             return self._put_shapes(np.asarray(value, dtype=object))
         if aspect is aspects.Coords:
-            return replace(
-                self, wkb=None, shapes=shapely.set_coordinates(self.geometry().copy(), value)
-            )
+            return replace(self, wkb=None, shapes=_moved(self.geometry(), value))
         raise TypeError(f"a step cannot return {aspect.__name__}")
 
     def take(self, rows: NDArray[np.int64]) -> Layer:
@@ -247,3 +246,14 @@ class Layer:
             left.remove(at)
             picked.append(self.columns[at])
         return replace(self, header=replace(header, count=len(self)), columns=tuple(picked))
+
+
+def _moved(shapes: NDArray[np.object_], coords: NDArray[np.float64]) -> NDArray[np.object_]:
+    """Geometries with other coordinates; Z is kept, M is not.
+
+    shapely.set_coordinates makes Z and M of a geometry that has both NaN, so M goes first.
+    """
+    shapes = shapes.copy()
+    both = np.flatnonzero(shapely.has_m(shapes) & shapely.has_z(shapes))
+    shapes[both] = shapely.from_wkb(shapely.to_wkb(shapes[both], output_dimension=3))
+    return np.asarray(shapely.set_coordinates(shapes, coords), dtype=object)

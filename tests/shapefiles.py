@@ -58,7 +58,7 @@ def shp_bytes(
     bounds: tuple[float, float, float, float] = (1, 2, 5, 6),
 ) -> tuple[bytes, bytes]:
     """The bytes of a ``.shp`` and of its ``.shx``."""
-    body, index = b"", b""
+    body, index = bytearray(), bytearray()
     for number, content in enumerate(records, 1):
         index += struct.pack(">2i", 50 + len(body) // 2, len(content) // 2)
         body += struct.pack(">2i", number, len(content) // 2) + content
@@ -79,8 +79,7 @@ def dbf_bytes(
 ) -> bytes:
     """The bytes of a ``.dbf``; numbers stand right, everything else left."""
     length = 1 + sum(width for _, _, width, _ in columns)
-    body = b""
-    count = 0
+    body, count = bytearray(), 0
     for number, row in enumerate(rows):
         body += b"*" if number in deleted else b" "
         for value, (_, kind, width, _) in zip(row, columns, strict=True):

@@ -1,215 +1,332 @@
-"""What every step promises, shown for every step there is, on made and on real layers.
+"""What holds for every step, whoever wrote it.
 
-A new step takes part by being there: `EXAMPLES` in its own test file gives
-its options (``FIRST`` stands for the layer's first field).
+A step `x` of ``shpbatch/steps/x.py`` is found by itself. Its options are the
+constant ``EXAMPLES`` of ``tests/steps/test_x.py``: texts as on the command
+line, in which ``{text}``, ``{number}`` (names of fields), ``{bbox}`` (a quarter
+of the layer), ``{length}`` (a hundredth of its extent) and ``{polygons}`` (path
+of a polygon layer) are filled in.
 """
 
 from __future__ import annotations
 
-import importlib
-import inspect
+import ast
 import pickle
 import re
-import shlex
-from itertools import chain
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import oracle
-import pyarrow as pa
 import pytest
 import shapely
+from conftest import LAYERS, hand_made, write_shapefile
 
-from shpbatch.aspects import Fields, Frame, Header, Rows
+import shpbatch.steps
+from shpbatch.account import Account
+from shpbatch.aspects import Coords, Fields, Frame, Geometry, Header, Rows
 from shpbatch.engine import apply_header, apply_recipe
-from shpbatch.errors import StepError
+from shpbatch.errors import LayerError
 from shpbatch.fit import fit
-from shpbatch.layer import Layer
-from shpbatch.models import Field, Recipe
-from shpbatch.models import Header as LayerHeader
+from shpbatch.layer import ARROW_TYPES, Layer
+from shpbatch.models import Recipe
 from shpbatch.recipe import parse_chain
-from shpbatch.registry import STEPS
+from shpbatch.registry import STEPS, Step
 
-#: Options of the steps whose test files declare none.
-EXAMPLES = {
-    "make-valid": ["", "--method structure --keep-lower-dim"],
-    "simplify": ["--tolerance 0.1"],
-    "buffer": ["--distance 0.01", "--distance=-0.01 --quadrant-segments 2"],
+STEP_FILES = {
+    p.stem.replace("_", "-"): p
+    for p in sorted(Path(shpbatch.steps.__path__[0]).glob("*.py"))
+    if p.stem != "__init__"
+}
+#: Steps whose test file has no EXAMPLES; a step of yours has them there.
+FALLBACK = {
+    "buffer": ["--distance {length}", "--distance -{length} --join-style mitre"],
     "centroid": [""],
-    "segmentize": ["--max-length 5"],
+    "clip": ["--bbox {bbox}", "--like {polygons}", "--bbox {bbox} --like {polygons}"],
     "explode-collections": [""],
-    "clip": ["--bbox=-100,0,50,40"],
+    "make-valid": ["", "--method structure"],
+    "segmentize": ["--max-length {length}"],
+    "simplify": ["--tolerance {length}"],
 }
-#: What a step may say to a sound request: the layer itself is not fit for it.
-REFUSALS = {"invalid-geometry", "no-fields"}
-FIELDS = (Field("id", "N", 9), Field("name", "C", 20), Field("when", "D", 8))
-SHAPES = {
-    "Point": ["POINT (1 2)", None, "POINT (3 4)", "POINT (-5 6)"],
-    "MultiPoint": ["MULTIPOINT (1 2, 3 4)", None, "MULTIPOINT (5 6)", "MULTIPOINT EMPTY"],
-    "PolyLine": [
-        "LINESTRING (0 0, 10 0, 10 10)",
-        "MULTILINESTRING ((0 0, 1 1), (2 2, 3 3, 4 2))",
-        None,
-        "LINESTRING EMPTY",
-    ],
-    "Polygon": [
-        "POLYGON ((0 0, 10 0, 10 10, 0 10, 0 0), (2 2, 2 4, 4 4, 4 2, 2 2))",
-        "MULTIPOLYGON (((20 0, 21 0, 21 1, 20 1, 20 0)), ((30 0, 31 0, 31 1, 30 1, 30 0)))",
-        "POLYGON ((0 20, 2 22, 2 20, 0 22, 0 20))",  # a bow tie
-        None,
-        "POLYGON EMPTY",
-    ],
-    "PolyLineZ": ["LINESTRING Z (0 0 1, 10 0 2, 10 10 3)", None],
-    "PointM": ["POINT M (1 2 9)", "POINT M (3 4 8)"],
-}
-REAL = [*oracle.POLYGONS, *oracle.LINES, *oracle.POINTS, "corpus:go-shp-0.1.1/polylinez.shp"]
+#: Real layers beside those of `oracle`: types, fields and damage of many kinds.
+REAL = (
+    *oracle.POLYGONS,
+    *oracle.LINES,
+    *oracle.POINTS,
+    "sample:places/cities.shp",  # a date
+    "sample:awkward/latin1.shp",
+    "corpus:PySAL-1.14.4/wmat/lattice10x10.shp",  # no .dbf
+    "corpus:PySAL-1.14.4/networks/eberly_net.shp",  # logical
+    "corpus:shapefile-rs-5319cb3/linez.shp",  # Z and M
+    "corpus:shapefile-rs-5319cb3/linem.shp",
+    "corpus:shapelib-a2ad7b3/csah.shp",  # 24 null
+    "corpus:mbostock-shapefile-ffe6088/empty.shp",
+    "corpus:gisdata-0.5.4/data/good/time/boxes_with_date.shp",
+)
+#: Rows of a real layer that windows are tried on.
+MOST_ROWS = 60
 
 
-def made(kind: str, rows: bool = True) -> Layer:
-    """A hand-made layer with three fields."""
-    base = kind.rstrip("ZM")
-    shapes = np.array(
-        [None if s is None else shapely.from_wkt(s) for s in (SHAPES[kind] if rows else [])],
-        dtype=object,
-    )
-    n = len(shapes)
-    columns = (
-        pa.array(range(n), pa.int32()),
-        pa.array([None if i == 1 else f"n{i}é" for i in range(n)], pa.string()),
-        pa.array([None] * n, pa.date32()),
-    )
-    flags = {"has_z": kind.endswith("Z"), "has_m": kind.endswith("M")}
-    header = LayerHeader(base, count=n, fields=FIELDS, crs="EPSG:4326", **flags)
-    layer = Layer(header, columns, np.arange(n), shapes=shapes)
-    layer.account.read = n
-    return layer
+def own_tests(name: str) -> Path:
+    return Path(__file__).parent / "steps" / f"test_{name.replace('-', '_')}.py"
 
 
 def examples(name: str) -> list[str]:
-    """Option texts of a step: its own test file's, else those above."""
-    module = importlib.import_module("test_" + name.replace("-", "_"))
-    return getattr(module, "EXAMPLES", None) or EXAMPLES[name]
+    """Options of a step to try, from its test file (which is read, not run)."""
+    path = own_tests(name)
+    for node in ast.parse(path.read_text()).body if path.exists() else ():
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "EXAMPLES":
+            return list(ast.literal_eval(node.value))
+    return FALLBACK.get(name, [])
 
 
-def chains(layer: Layer, name: str) -> list[Recipe]:
-    """The examples of a step as recipes for a layer."""
-    first = layer.header.field_names()[:1]
-    texts = [t for t in examples(name) if first or "FIRST" not in t]
-    return [parse_chain(f"{name} " + t.replace("FIRST", *first or [""])) for t in texts]
+#: More than the layers' first field shows.
+FURTHER = {
+    "assign-crs": ["--crs EPSG:32632"],
+    "calculate": [
+        """--field new --expression '"{number}" * 2'""",
+        """--field {number} --expression '"{number}"' --type text""",
+        """--field {text} --expression 'upper("{text}")'""",
+        "--field ok --expression 'OGR_GEOM_X > 10.5'",
+    ],
+    "dissolve": ["--by {text}", "--by {text} --aggregates {number}:mean"],
+    "filter": [
+        """--where '"{number}" > 10' --bbox={bbox}""",
+        """--where '"{text}" IS NULL OR FID = 1'""",
+        "--where 'OGR_GEOM_LENGTH >= 0'",
+    ],
+    "reproject": ["--dst-crs EPSG:32632 --src-crs-default EPSG:4326"],
+    "select": ["--fields {number},{text}"],
+}
+CASES = [(name, o) for name in STEP_FILES for o in (*examples(name), *FURTHER.get(name, ()))]
 
 
-def attributes(layer: Layer) -> list[list[object]]:
-    return [column.to_pylist() for column in layer.columns]
+@dataclass(frozen=True)
+class Trial:
+    """A step done on a layer: what was planned, what went in, what came out."""
+
+    step: Step
+    recipe: Recipe
+    planned: Any
+    before: Layer
+    after: Layer
+
+    @property
+    def writes(self) -> set[type]:
+        return {w for v in self.step.active(self.recipe.steps[0].params) for w in v.writes}
 
 
-def check(name: str, layer: Layer) -> None:
-    """All promises that can be seen on one layer."""
-    for recipe in chains(layer, name):
-        layer.account.__init__(read=len(layer))  # type: ignore[misc]
-        before = attributes(layer), layer.geometry().copy(), layer.header
-        try:
-            result = apply_recipe(recipe, layer)
-        except StepError as refusal:
-            assert refusal.code in REFUSALS
-            assert str(refusal).startswith(name)
-            continue
-        # The input is not changed.
-        assert attributes(layer) == before[0]
-        assert oracle.same_objects(layer.geometry(), before[1])
-        assert layer.header == before[2]
-        # The account balances, also after what a shapefile cannot hold is rejected.
-        written = fit(result)
-        assert layer.account.features(len(layer), len(written)).balances()
-        # The plan knew the header.
+def fresh(layer: Layer) -> Layer:
+    """The layer as if just read: geometry decoded, an account of its own."""
+    layer = replace(layer, account=Account()).decoded()
+    return replace(layer, rows=np.arange(len(layer)), account=Account(read=len(layer)))
+
+
+def filled(options: str, layer: Layer, polygons: Path) -> str | None:
+    """Options for this layer; None where it has no such field."""
+    plain = [f for f in layer.header.fields if re.fullmatch(r"[A-Za-z]\w*", f.name, re.ASCII)]
+    given = {
+        "text": next((f.name for f in plain if f.arrow == "string"), None),
+        "number": next((f.name for f in plain if f.arrow in ("int32", "int64", "float64")), None),
+        "polygons": polygons,
+    }
+    box = shapely.total_bounds(layer.shapes) if len(layer) else np.zeros(4)
+    minx, miny, maxx, maxy = np.nan_to_num(box)
+    extent = max(maxx - minx, maxy - miny) or 1.0
+    given["length"] = f"{extent / 100:.9f}"
+    given["bbox"] = f"{minx - 0.001},{miny - 0.001},{minx + extent / 2},{miny + extent / 2}"
+    options = options.replace("FIRST", "{first}")
+    given["first"] = plain[0].name if plain else None
+    wanted = re.findall(r"\{(\w+)\}", options)
+    return options.format(**given) if all(given[w] is not None for w in wanted) else None
+
+
+def tried(name: str, options: str, layer: Layer, polygons: Path) -> Trial | None:
+    """Plan and do a step; None where it refuses for a reason that its docstring names."""
+    words = filled(options, layer, polygons)
+    if words is None:
+        return None
+    recipe = parse_chain(f"{name} {words}")
+    try:
         planned = apply_header(recipe, layer.header)
-        for key in ("geometry_type", "has_z", "crs"):
-            assert getattr(planned, key) == getattr(result.header, key), key
-        assert [(f.name, f.arrow) for f in planned.fields] == [
-            (f.name, f.arrow) for f in result.header.fields
-        ]
-        # What is not declared is kept.
-        kept(name, layer, result)
+        return Trial(STEPS[name], recipe, planned, layer, apply_recipe(recipe, layer))
+    except LayerError as error:
+        assert f"``{error.code}``" in STEPS[name].doc, f"{error.code} is not documented: {error}"
+        return None
 
 
-def kept(name: str, layer: Layer, result: Layer) -> None:
-    step = STEPS[name]
-    writes = {w for v in step.variants for w in v.writes}
-    rejected = len([r for r in layer.account.rejects if r.step == name])
-    if Rows not in writes and Frame not in writes:
-        assert len(result) == len(layer) - rejected
-    if not writes & {Fields, Header, Frame}:
-        assert result.header.fields == layer.header.fields
-        index = pa.array(result.rows)
-        assert attributes(result) == [c.take(index).to_pylist() for c in layer.columns]
-    if step.rule is None:
-        assert result.header.crs == layer.header.crs
+def written(layer: Layer) -> list[list[Any]]:
+    """Everything in a layer as plain values, geometry with Z and M as WKB."""
+    columns = [[repr(v) for v in c.to_pylist()] for c in layer.columns]
+    return [layer.rows.tolist(), shapely.to_wkb(layer.shapes).tolist(), *columns]
 
 
-@pytest.mark.parametrize("name", STEPS.names())
-@pytest.mark.parametrize("kind", SHAPES)
-def test_made_layers(name: str, kind: str) -> None:
-    check(name, made(kind))
+def schema(header: Header) -> dict[str, Any]:
+    return {
+        "type": header.geometry_type,
+        "has_z": header.has_z,
+        "has_m": header.has_m,
+        "crs": header.crs,
+        "fields": [(f.name, f.arrow) for f in header.fields],
+    }
 
 
-@pytest.mark.parametrize("name", STEPS.names())
-@pytest.mark.parametrize("kind", SHAPES)
-def test_no_rows(name: str, kind: str) -> None:
-    layer = made(kind, rows=False)
-    check(name, layer)
-    for recipe in chains(layer, name):
-        assert len(apply_recipe(recipe, layer)) == 0
+def check_header(trial: Trial) -> None:
+    """What was planned is what came out, and what is in the layer."""
+    after = trial.after
+    assert schema(trial.planned) == schema(after.header)
+    types = [ARROW_TYPES[f.arrow] for f in after.header.fields]
+    assert [c.type for c in after.columns] == types
+    assert [len(c) for c in after.columns] == [len(after)] * len(types)
+    assert len(after.shapes) == len(after.rows) == len(after)
+    there = after.shapes[~shapely.is_missing(after.shapes) & ~shapely.is_empty(after.shapes)]
+    assert (shapely.has_z(there) == after.header.has_z).all()
 
 
-@pytest.mark.parametrize("name", STEPS.names())
-def test_no_fields(name: str) -> None:
-    layer = oracle.layer_of(SHAPES["Polygon"], "Polygon", crs="EPSG:4326")
-    if name != "select":
-        check(name, layer)
+def check_carried(trial: Trial) -> None:
+    """What the step does not declare to change is as it was."""
+    before, after, writes = trial.before, trial.after, trial.writes
+    source = before.take(after.rows)
+    old, new = written(source), written(after)
+    if Frame in writes:
+        return
+    if Rows not in writes:
+        assert len(after) == len(before) - len(before.account.rejects)
+    if not {Geometry, Coords} & writes:
+        assert new[1] == old[1], "geometry"
+    if not {Fields, Header} & writes:
+        assert new[2:] == old[2:], "values"
+    if Header not in writes:
+        names = before.header.field_names()
+        assert after.header.field_names()[: len(names)] == names, "fields were dropped"
+    if trial.step.rule is None and Fields not in writes:
+        assert schema(after.header) == schema(before.header)
 
 
-@pytest.mark.parametrize("name", STEPS.names())
+def check_account(trial: Trial) -> None:
+    """Every feature is written or explained, also once it is brought to its layer's type."""
+    before, after = trial.before, trial.after
+    assert before.account.features(len(before), len(after)).balances()
+    fitted = fit(after)
+    assert before.account.features(len(before), len(fitted)).balances()
+
+
+def check_windows(trial: Trial) -> None:
+    """A step of scope "rows" does the same on windows of a layer as on the whole."""
+    if trial.step.scope != "rows":
+        return
+    part = trial.before.take(np.arange(min(len(trial.before), MOST_ROWS)))
+    whole, rejects = in_windows(trial.recipe, part, max(1, len(part)))
+    for size in {1, 7, max(1, len(part) // 2)}:
+        again, told = in_windows(trial.recipe, part, size)
+        assert again == whole, f"windows of {size}"
+        assert told == rejects, f"windows of {size}"
+
+
+def in_windows(recipe: Recipe, layer: Layer, size: int) -> tuple[list[list[Any]], list[Any]]:
+    """Everything that a recipe makes of windows of a layer, one after the other."""
+    account = Account()
+    parts = []
+    for at in range(0, max(1, len(layer)), size):
+        window = layer.take(np.arange(at, min(at + size, len(layer))))
+        done = apply_recipe(recipe, replace(window, account=account))
+        parts.append([[repr(schema(done.header))], *written(done)])
+    headers, *values = ([v for p in column for v in p] for column in zip(*parts, strict=True))
+    assert len(set(headers)) == 1
+    return values, account.rejects
+
+
+CHECKS = (check_header, check_carried, check_account, check_windows)
+#: Layers made by hand on which each example can be tried at all.
+TRIALS = [
+    pytest.param(name, options, layer, id=f"{name} {options} on {layer}")
+    for name, options in CASES
+    for layer in LAYERS
+    if filled(options, hand_made(layer), Path()) is not None
+]
+
+
+@pytest.fixture(scope="session")
+def polygons(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shapefile("polygons", tmp_path_factory.mktemp("like") / "polygons.shp")
+
+
+@pytest.mark.parametrize(("name", "options", "layer"), TRIALS)
+def test_on_a_layer_made_by_hand(name: str, options: str, layer: str, polygons: Path) -> None:
+    given = fresh(hand_made(layer))
+    before = written(given)
+    trial = tried(name, options, given, polygons)
+    assert (written(given), schema(given.header)) == (before, schema(hand_made(layer).header))
+    if trial is None:
+        return
+    for check in CHECKS:
+        check(trial)
+    # All of them are valid: nothing may be lost but what the step leaves out.
+    assert given.account.rejects == []
+
+
 @pytest.mark.parametrize("real", REAL)
-def test_real_layers(name: str, real: str) -> None:
-    check(name, oracle.read(oracle.layer_path(real)))
+def test_on_real_layers(real: str, polygons: Path) -> None:
+    layer = oracle.read(oracle.layer_path(real))
+    before = written(fresh(layer))
+    done = 0
+    for name, options in CASES:
+        given = fresh(layer)
+        trial = tried(name, options, given, polygons)
+        assert written(given) == before, f"{name} {options} changed the layer it was given"
+        if trial is None:
+            continue
+        done += 1
+        for check in CHECKS:
+            try:
+                check(trial)
+            except AssertionError as error:
+                raise AssertionError(f"{name} {options}: {check.__name__}") from error
+    assert done >= len(CASES) // 2
 
 
-@pytest.mark.parametrize("name", [s.name for s in STEPS if s.scope == "rows"])
-@pytest.mark.parametrize("kind", SHAPES)
-@pytest.mark.parametrize("size", [1, 2])
-def test_windows_give_the_whole(name: str, kind: str, size: int) -> None:
-    layer = made(kind)
-    for recipe in chains(layer, name):
-        whole = apply_recipe(recipe, layer)
-        windows = [
-            apply_recipe(recipe, layer.take(np.arange(i, min(i + size, len(layer)))))
-            for i in range(0, len(layer), size)
-        ]
-        shapes = np.concatenate([w.geometry() for w in windows])
-        assert oracle.same_objects(shapes, whole.geometry())
-        joined = [[*chain.from_iterable(p)] for p in zip(*map(attributes, windows), strict=True)]
-        assert joined == attributes(whole)
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_a_call_travels_to_a_worker(name: str, options: str, polygons: Path) -> None:
+    words = filled(options, hand_made("polygons"), polygons)
+    recipe = parse_chain(f"{name} {words}")
+    assert pickle.loads(pickle.dumps(recipe)) == recipe
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda s: s.name)
-def test_documented(step: object) -> None:
-    from shpbatch.registry import Step
+def test_the_names_are_those_of_the_files() -> None:
+    assert set(STEP_FILES) <= set(STEPS.names())
+    assert STEPS.names() == sorted(STEPS.names())
+    assert all(name in STEPS for name in STEP_FILES)
 
-    assert isinstance(step, Step)
-    assert re.fullmatch(r"[A-Z].{10,70}\.", step.summary)
-    for section in ("Parameters\n", "Returns\n", "Also known as"):
-        assert section in step.doc, section
+
+@pytest.mark.parametrize("name", STEP_FILES)
+def test_one_step_a_file_with_tests_and_examples(name: str) -> None:
+    assert STEPS[name].name == name
+    assert own_tests(name).is_file(), f"write {own_tests(name)}"
+    assert examples(name), f"declare EXAMPLES = [...] in {own_tests(name)}"
+
+
+@pytest.mark.parametrize("name", STEP_FILES)
+def test_documented(name: str) -> None:
+    step = STEPS[name]
+    assert len(step.summary) <= 72
+    assert step.summary.endswith(".")
+    sections = dict(re.findall(r"^(\w+)\n-+\n(.*?)(?=^\w+\n-+\n|\Z)", step.doc, re.M | re.S))
+    assert {"Parameters", "Returns", "Notes"} <= sections.keys()
+    assert "Also known as:" in sections["Notes"]
     for p in step.parameters:
-        assert p.help.endswith("."), p.name
-        assert re.search(rf"^{p.name} : ", inspect.cleandoc(step.doc), flags=re.M), p.name
+        assert re.search(rf"^([\w, ]+, )?{p.name}(, [\w, ]+)? :", sections["Parameters"], re.M), p
+        assert p.help.endswith("."), p
+    for variant in step.variants:
+        assert variant.function.__doc__
+        for p in variant.parameters:
+            assert p.help, p
 
 
-@pytest.mark.parametrize("name", STEPS.names())
-def test_calls_travel(name: str) -> None:
-    for text in examples(name):
-        recipe = parse_chain(shlex.join([name, *shlex.split(text.replace("FIRST", "x"))]))
-        assert pickle.loads(pickle.dumps(recipe)) == recipe
-
-
-@pytest.mark.parametrize("name", STEPS.names())
-def test_has_a_test_file(name: str) -> None:
-    assert (Path(__file__).parent / "steps" / f"test_{name.replace('-', '_')}.py").is_file()
+@pytest.mark.parametrize("name", STEP_FILES)
+def test_declares_what_it_changes(name: str) -> None:
+    step = STEPS[name]
+    assert all(v.reads and v.writes for v in step.variants)
+    changes = {w for v in step.variants for w in v.writes}
+    # Where the schema can change, the plan must be able to know.
+    if changes & {Fields, Header, Frame}:
+        assert step.rule is not None

@@ -6,7 +6,10 @@ import oracle
 import pyarrow as pa
 import pytest
 
+from shpbatch.engine import apply_header
 from shpbatch.errors import RecipeError, StepError
+from shpbatch.models import Field, Header
+from shpbatch.recipe import parse_chain
 from shpbatch.steps.calculate import calculate
 
 EXAMPLES = ["--field x --expression 'FID + 1'", "--field a --expression OGR_GEOM_AREA"]
@@ -79,3 +82,48 @@ def test_refusals(chain: str, error: type[Exception], code: str | None) -> None:
 def test_no_rows() -> None:
     layer = oracle.layer_of([], "Point")
     assert oracle.ours("calculate --field x --expression 1.5", layer).header.field_names() == ["x"]
+
+
+def test_a_division_by_zero_is_null_in_every_type() -> None:
+    table = pa.table({"a": pa.array([6.0, 0.0]), "b": pa.array([2, 0])})
+    result = calculate(table, field="x", expression="a / b", type="integer")
+    assert result.column("x").to_pylist() == [3, None]
+
+
+def test_nothing_is_cut_to_fit_a_type() -> None:
+    table = pa.table({"a": pa.array([1.0, 1.5])})
+    with pytest.raises(StepError, match=r"round\(\)") as error:
+        calculate(table, field="x", expression="a", type="integer")
+    assert error.value.code == "expression-type"
+    # A real holds 53 bits: the nearest is taken.
+    large = pa.table({"a": pa.array([2**53 + 1])})
+    column = calculate(large, field="x", expression="a", type="real").column("x")
+    assert column.to_pylist() == [2.0**53]
+
+
+@pytest.mark.parametrize(
+    ("expression", "options", "code"),
+    [
+        ("day", "--type real", "expression-type"),
+        ("pop", "--type date", "expression-type"),
+        ("CAST(day AS TIMESTAMP)", "", "expression-type"),
+        ("day + day", "", "expression-failed"),
+        ("popp", "", "field-missing"),
+    ],
+)
+def test_types_are_known_before_a_row_is_read(expression: str, options: str, code: str) -> None:
+    header = Header("Point", fields=(Field("day", "D", 8), Field("pop", "N", 5)))
+    chain = f"calculate --field x --expression '{expression}' {options}"
+    with pytest.raises(StepError) as error:
+        apply_header(parse_chain(chain), header)
+    assert error.value.code == code
+
+
+def test_a_name_is_measured_in_the_bytes_of_the_layer() -> None:
+    recipe = parse_chain("calculate --field größenmaß --expression 1")  # 10 letters
+    fields = apply_header(recipe, Header("Point", encoding="cp1252")).fields
+    assert [f.name for f in fields] == ["größenmaß"]
+    long = parse_chain("calculate --field größenmaße --expression 1")
+    with pytest.raises(StepError, match="shorten it") as error:
+        apply_header(long, Header("Point", encoding="UTF-8"))
+    assert error.value.code == "name-too-long"

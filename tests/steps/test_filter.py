@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import oracle
 import pyarrow as pa
 import pytest
+import shapely
 
+from shpbatch.engine import apply_header
 from shpbatch.errors import RecipeError, StepError
+from shpbatch.models import Header
+from shpbatch.recipe import parse_chain
 from shpbatch.steps.filter import by_where
 
 EXAMPLES = ["--where 'FID % 2 = 0'", "--bbox=-100,0,50,40"]
@@ -99,3 +104,44 @@ def test_bbox_same_as_gdal(name: str) -> None:
     text = ",".join(map(repr, inner))
     theirs = oracle.pipeline(path, f"filter --bbox={text}")
     assert rows(f"filter --bbox={text}", path) == sorted(theirs.rows.tolist())
+
+
+@pytest.mark.parametrize("box", ["1,1,0,2", "0,2,1,1", "1,1,1,2", "170,0,-170,10"])
+def test_a_box_without_area_is_refused_when_planning(box: str) -> None:
+    with pytest.raises(StepError, match="min below max") as error:
+        apply_header(parse_chain(f"filter --bbox={box}"), Header("Point"))
+    assert error.value.code == "bad-bbox"
+
+
+def test_null_is_not_true() -> None:
+    table = pa.table({"pop": pa.array([1, None, 3])})
+    assert by_where(table, where="pop > 0").tolist() == [0, 2]
+    assert by_where(table, where="NOT pop > 2").tolist() == [0]
+    assert by_where(table.slice(0, 0), where="pop > 0").tolist() == []
+
+
+def test_a_row_that_gets_no_answer_is_rejected_alone() -> None:
+    with np.errstate(invalid="ignore"):
+        endless = shapely.LineString([(0, 0), (1, np.inf), (5, 5)])
+    layer = oracle.layer_of(["LINESTRING (2 2, 9 9)", endless, None], "PolyLine")
+    result = oracle.ours("filter --bbox 1,1,3,3", layer)
+    assert result.rows.tolist() == [0]
+    assert [(r.row, r.step) for r in layer.account.rejects] == [(1, "filter")]
+    assert layer.account.features(3, 1).balances()
+
+
+@pytest.mark.parametrize("name", [*oracle.POLYGONS, *oracle.LINES[:2], oracle.POINTS[0]])
+def test_bbox_same_as_ogr2ogr(name: str, tmp_path: Path) -> None:
+    path = oracle.layer_path(name)
+    layer = oracle.read(path)
+    minx, miny, maxx, maxy = shapely.total_bounds(layer.shapes)
+    box = (minx + (maxx - minx) / 3, miny, maxx, maxy - (maxy - miny) / 3)
+    theirs = oracle.ogr2ogr(path, "-spat", *map(repr, map(float, box)), folder=tmp_path)
+    kept = rows("filter --bbox=" + ",".join(map(repr, map(float, box))), path)
+    oracle.assert_same_shapes(layer.shapes[kept], theirs.shapes)
+
+
+@pytest.mark.parametrize("nothing", [None, "POINT EMPTY"])
+def test_a_virtual_field_of_no_geometry_is_null(nothing: str | None) -> None:
+    layer = oracle.layer_of(["POINT (1 2)", nothing], "Point")
+    assert oracle.ours("filter --where 'OGR_GEOM_X > 0'", layer).rows.tolist() == [0]

@@ -9,7 +9,10 @@ import oracle
 import pytest
 import shapely
 
+from shpbatch.engine import apply_header
 from shpbatch.errors import CRSError, RecipeError
+from shpbatch.fit import fit
+from shpbatch.models import Header
 from shpbatch.recipe import parse_chain
 
 EXAMPLES = ["--dst-crs EPSG:3857 --src-crs EPSG:4326"]
@@ -87,3 +90,37 @@ def test_same_as_gdal(name: str, tmp_path: Path) -> None:
     assert coords.shape == gdal.shape
     finite = np.isfinite(gdal).all(axis=1)
     assert np.abs(coords - gdal)[finite].max() < (5 if "tokyo" in name or "gas" in name else 1e-3)
+
+
+@pytest.mark.parametrize("wkt", ["POINT ZM (10 50 7 1)", "LINESTRING ZM (10 50 7 1, 11 51 7 2)"])
+def test_z_is_carried_where_there_is_m_too(wkt: str) -> None:
+    kind = "Point" if wkt.startswith("POINT") else "PolyLine"
+    layer = oracle.layer_of([wkt], kind, crs="EPSG:4326", has_z=True)
+    result = fit(oracle.ours("reproject EPSG:3857", layer))
+    assert len(result) == 1
+    assert set(shapely.get_coordinates(result.shapes, include_z=True)[:, 2]) == {7.0}
+
+
+def test_axes_are_x_before_y() -> None:
+    # EPSG:4326 and EPSG:31467 both have latitude or northing first in the registry.
+    layer = oracle.layer_of(["POINT (9 48)"], "Point", crs="EPSG:4326")
+    (point,) = oracle.ours("reproject EPSG:31467", layer).shapes
+    assert point.x == pytest.approx(3_500_000, abs=200)  # on the meridian of zone 3
+    assert point.y == pytest.approx(5_318_000, abs=1_000)
+
+
+def test_the_plan_refuses_what_the_run_would() -> None:
+    for crs, code in ((None, "crs-missing"), ("+proj=wag7 +datum=WGS84", "crs-no-operation")):
+        with pytest.raises(CRSError) as error:
+            apply_header(parse_chain("reproject EPSG:4326"), Header("Point", crs=crs))
+        assert error.value.code == code
+
+
+@pytest.mark.parametrize("name", [*oracle.POLYGONS[:1], *oracle.LINES[:1], oracle.POLYGONS[2]])
+def test_same_as_ogr2ogr(name: str, tmp_path: Path) -> None:
+    path = oracle.layer_path(name)
+    mine = oracle.ours("reproject --dst-crs EPSG:3857", oracle.read(path))
+    theirs = oracle.ogr2ogr(path, "-t_srs", "EPSG:3857", folder=tmp_path)
+    np.testing.assert_allclose(
+        shapely.get_coordinates(mine.shapes), shapely.get_coordinates(theirs.shapes), rtol=1e-9
+    )

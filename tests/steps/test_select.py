@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
 import oracle
 import pytest
 
@@ -53,3 +58,23 @@ def test_names_that_differ_only_by_case() -> None:
     with pytest.raises(StepError) as error:
         apply_header(parse_chain("select Name"), header)
     assert error.value.code == "field-ambiguous"
+
+
+def test_same_as_ogr2ogr(tmp_path: Path) -> None:
+    program = shutil.which("ogr2ogr")
+    if program is None:
+        pytest.skip("ogr2ogr is not installed")
+    target = tmp_path / "x.shp"
+    command = [program, "-select", "NAME,AREA,SID74", str(target), str(SIDS)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    theirs = oracle.read_undecoded(target)
+    mine = oracle.ours("select NAME,AREA,SID74", oracle.read_undecoded(SIDS))
+    # GDAL keeps the order of the file, we that of the option.
+    for name in ("NAME", "AREA", "SID74"):
+        assert mine.column(name).equals(theirs.column(name))
+    assert sorted(mine.header.field_names()) == sorted(theirs.header.field_names())
+
+
+def test_no_rows() -> None:
+    layer = oracle.read_undecoded(SIDS).take(np.arange(0))
+    assert oracle.ours("select NAME", layer).header.field_names() == ["NAME"]

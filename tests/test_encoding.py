@@ -1,0 +1,253 @@
+"""Which encoding a .dbf is in; text is right, or a note says that it may not be."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+import pyogrio
+import pytest
+import shapefiles as make
+
+from shpbatch.header import read_header
+from shpbatch.models import Outcome
+from shpbatch.parser import shp_parser
+from shpbatch.shapefile.encoding import LDID, LDID_OF, codec_of_cpg, detect
+
+#: Every spelling that real .cpg files had (real-shapefiles.md, point 17), and some near ones.
+SPELLINGS = {
+    "936": "gbk", "852": "cp852", "1251": "cp1251", "1252": "cp1252", "874": "cp874",
+    "88591": "iso8859-1", "latin1": "iso8859-1", "latin2": "iso8859-2",
+    "EUC-KR": "euc_kr", "Big-5": "big5", "UTF-8": "utf-8", "Windows-1251": "cp1251",
+    "shiftjis": "shift_jis", "ANSI 1250": "cp1250",
+    "utf8": "utf-8", "65001": "utf-8", "cp65001": "utf-8", "UTF-8\r\n": "utf-8",
+    "ISO-8859-15": "iso8859-15", "ISO 8859-1": "iso8859-1", "8859_2": "iso8859-2",
+    "ISO88591": "iso8859-1", "88592": "iso8859-2", "8859-9": "iso8859-9",
+    "OEM 850": "cp850", "IBM437": "cp437", "CP932": "cp932", "GB18030": "gb18030",
+    "KOI8-R": "koi8-r", "US-ASCII": "ascii", "\0UTF-8\0": "utf-8", " 1252 ": "cp1252",
+}  # fmt: skip
+NOT_AN_ENCODING = (
+    "", " ", "UTF-16", "utf-16-le", "UTF-32", "utf-7", "<!DOCTYPE html><html>404</html>", "System",
+    "hex", "base64", "rot13", "zip", "99999", "1", "../../etc/passwd", "a\0b", "日本", "x" * 5000,
+)  # fmt: skip
+
+
+def three(*names: bytes, ldid: int = 0) -> bytes:
+    return make.dbf_bytes(make.NAMES, make.rows_of(*names, b"b", b"c")[:3], ldid)
+
+
+def run(folder: Path, **members: bytes | None) -> Outcome:
+    return shp_parser(make.write(folder / "src", **members), recipe=[], dst=folder / "out")
+
+
+def text_of(outcome: Outcome) -> str:
+    """The first name in the output, as GDAL reads it."""
+    return str(pyogrio.read_dataframe(outcome.sinks[0].path).iloc[0, 0])
+
+
+# --- what names no encoding --------------------------------------------------
+
+
+@pytest.mark.parametrize("text", NOT_AN_ENCODING)
+def test_what_names_no_encoding(text: str) -> None:
+    assert codec_of_cpg(text) is None
+
+
+@pytest.mark.parametrize("text", ["undefined", "idna", "punycode", "unicode_escape"])
+@pytest.mark.xfail(
+    strict=True, reason="BUG odd-codecs: codecs of Python's that no .dbf is in; some raise"
+)
+def test_codecs_that_are_no_character_sets(text: str) -> None:
+    assert codec_of_cpg(text) is None
+
+
+@pytest.mark.xfail(strict=True, reason="BUG odd-codecs: UnicodeError of codec 'undefined' passes")
+def test_a_cpg_can_break_nothing(tmp_path: Path) -> None:
+    header = read_header(make.source(make.write(tmp_path, cpg=b"undefined")))
+    assert header.encoding == "utf-8"
+
+
+@pytest.mark.parametrize("cpg", [b"UTF-16", b"<html>\r\n<body>404", b"\xff\xfe", b"nonsense"])
+def test_a_nonsense_cpg_is_told_and_the_bytes_decide(tmp_path: Path, cpg: bytes) -> None:
+    outcome = run(tmp_path, cpg=cpg, dbf=three("Ñandú".encode()))
+    assert outcome.status == "done"
+    assert text_of(outcome) == "Ñandú"
+    assert any("names no encoding" in note for note in outcome.notes)
+
+
+# --- what does ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "codec"), SPELLINGS.items())
+def test_every_spelling(text: str, codec: str) -> None:
+    assert codec_of_cpg(text) == codec
+
+
+@pytest.mark.xfail(strict=True, reason="BUG koi8r: a spelling of point 17 that Python has not")
+@pytest.mark.parametrize("text", ["koi8r", "KOI8R", "koi8u"])
+def test_koi8_without_a_hyphen(text: str) -> None:
+    assert codec_of_cpg(text) == f"koi8-{text[-1].lower()}"
+
+
+def test_every_language_byte_is_a_codec() -> None:
+    for ldid, codec in LDID.items():
+        assert codecs.lookup(codec), ldid
+        assert LDID[LDID_OF[codec]] == codec
+
+
+@pytest.mark.parametrize(
+    ("ldid", "text", "codec"),
+    [
+        (0x01, "é", "cp437"),
+        (0x02, "é", "cp850"),
+        (0x03, "€", "cp1252"),
+        (0x04, "é", "mac_roman"),
+        (0x13, "日本", "cp932"),
+        (0x1F, "ł", "cp852"),
+        (0x26, "Ж", "cp866"),
+        (0x4D, "中国", "cp936"),
+        (0x4E, "한국", "cp949"),
+        (0x4F, "台灣", "cp950"),
+        (0x50, "ไทย", "cp874"),
+        (0x57, "–", "cp1252"),
+        (0x65, "Ж", "cp866"),
+        (0x7D, "א", "cp1255"),
+        (0xC8, "ł", "cp1250"),
+        (0xC9, "Ж", "cp1251"),
+        (0xCC, "ē", "cp1257"),
+    ],
+)
+def test_a_language_byte_is_believed_and_kept(
+    tmp_path: Path, ldid: int, text: str, codec: str
+) -> None:
+    outcome = run(tmp_path, dbf=three(text.encode(codec), ldid=ldid))
+    assert outcome.status == "done", outcome.reason
+    assert outcome.notes == ()
+    out = Path(outcome.sinks[0].path)
+    header = read_header(make.source(out))
+    assert header.encoding == codec
+    assert text.encode(codec) in out.with_suffix(".dbf").read_bytes()
+    assert not out.with_suffix(".cpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("cpg", "ldid", "raw", "expected"),
+    [
+        # the .cpg, where the bytes can be that
+        ("GBK", 0, "中".encode("gbk"), ("gbk", "cpg", False)),
+        ("UTF-8", 0x57, "–".encode(), ("utf-8", "cpg", False)),
+        ("1252", 0xC9, "é".encode("cp1252"), ("cp1252", "cpg", False)),
+        # a .cpg that cannot be: the language byte, else the bytes, else the .cpg, and told
+        ("UTF-8", 0x4D, "中国".encode("gbk"), ("cp936", "ldid", True)),
+        ("1252", 0, "Ícaro".encode(), ("utf-8", "bytes", True)),
+        ("UTF-8", 0, b"\xd1and\xfa", ("utf-8", "cpg", True)),
+        ("UTF-8", 0x57, b"\xd1and\xfa", ("utf-8", "cpg", True)),
+        # no .cpg
+        (None, 0x4D, "中国".encode("gbk"), ("cp936", "ldid", False)),
+        (None, 0x57, "–".encode("cp1252"), ("cp1252", "ldid", False)),
+        (None, 0x57, "–".encode(), ("utf-8", "bytes", False)),
+        (None, 0, "é".encode(), ("utf-8", "bytes", False)),
+        (None, 0, b"\xd1and\xfa", ("cp1252", "default", True)),
+        (None, 0, b"plain", ("utf-8", "default", False)),
+        (None, 0x57, b"plain", ("cp1252", "ldid", False)),
+        (None, 0xEE, b"plain", ("utf-8", "default", False)),
+        (None, 0, b"", ("utf-8", "default", False)),
+    ],
+)
+def test_who_decides(
+    cpg: str | None, ldid: int, raw: bytes, expected: tuple[str, str, bool]
+) -> None:
+    codec, told, doubt = detect(cpg, ldid, raw)
+    assert (codec, told, doubt is not None) == expected
+
+
+def test_a_sample_may_end_within_a_character() -> None:
+    assert detect("UTF-8", 0, "é".encode()[:1]) == ("utf-8", "cpg", None)
+    assert detect(None, 0, b"a" + "中".encode()[:2])[0] == "utf-8"
+
+
+# --- text is kept, or told ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cpg", "text", "codec"),
+    [
+        (b"936", "中国", "gbk"),
+        (b"Big-5", "台灣", "big5"),
+        (b"shiftjis", "日本", "shift_jis"),
+        (b"EUC-KR", "한국", "euc_kr"),
+        (b"88591", "Ñandú", "latin-1"),
+        (b"latin2", "łódź", "iso8859-2"),
+        (b"Windows-1251", "Жук", "cp1251"),
+        (b"874", "ไทย", "cp874"),
+        (b"UTF-8", "Ñ中Ж😀", "utf-8"),
+    ],
+)
+def test_text_and_cpg_are_kept_byte_for_byte(
+    tmp_path: Path, cpg: bytes, text: str, codec: str
+) -> None:
+    outcome = run(tmp_path, cpg=cpg, dbf=three(text.encode(codec)))
+    assert outcome.status == "done", outcome.reason
+    assert outcome.notes == ()
+    out = Path(outcome.sinks[0].path)
+    assert out.with_suffix(".cpg").read_bytes() == cpg
+    assert text.encode(codec) in out.with_suffix(".dbf").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "cpg", "codec"),
+    [("中文名称字", b"GBK", "gbk"), ("名中文", b"UTF-8", "utf-8"), ("größe", b"1252", "cp1252")],
+)
+def test_field_names_keep_their_bytes(tmp_path: Path, name: str, cpg: bytes, codec: str) -> None:
+    raw = name.encode(codec)
+    outcome = run(tmp_path, cpg=cpg, dbf=make.dbf_bytes([(raw, "C", 9, 0)], [(b"x",)] * 3))
+    assert outcome.status == "done", outcome.reason
+    dbf = Path(outcome.sinks[0].path).with_suffix(".dbf").read_bytes()
+    assert dbf[32:43] == raw.ljust(11, b"\0")
+
+
+@pytest.mark.xfail(
+    strict=True, reason="BUG cut-field-names: a layer whose field name is cut in a character fails"
+)
+@pytest.mark.parametrize(("codec", "cpg"), [("gbk", b"936"), ("utf-8", b"UTF-8")])
+def test_a_field_name_cut_within_a_character_keeps_its_bytes(
+    tmp_path: Path, codec: str, cpg: bytes
+) -> None:
+    raw = "a中国人民你好".encode(codec)[:10] if codec == "gbk" else "中国人民".encode()[:10]
+    outcome = run(tmp_path, cpg=cpg, dbf=make.dbf_bytes([(raw, "C", 9, 0)], [(b"x",)] * 3))
+    assert outcome.status == "done", outcome.reason
+    dbf = Path(outcome.sinks[0].path).with_suffix(".dbf").read_bytes()
+    assert dbf[32:43] == raw.ljust(11, b"\0")
+
+
+def test_a_guess_is_told_and_written_down(tmp_path: Path) -> None:
+    outcome = run(tmp_path, dbf=three(b"\xd1and\xfa"))
+    assert text_of(outcome) == "Ñandú"
+    assert Path(outcome.sinks[0].path).with_suffix(".cpg").read_text() == "cp1252"
+    assert any("cp1252 is assumed" in note for note in outcome.notes)
+
+
+def test_bytes_that_the_encoding_cannot_read_are_told(tmp_path: Path) -> None:
+    outcome = run(tmp_path, cpg=b"UTF-8", dbf=three("Ñandú".encode(), b"\xd1and\xfa"))
+    assert outcome.status == "done"
+    assert any("NAME: values hold bytes that are not utf-8 (1)" in note for note in outcome.notes)
+
+
+@pytest.mark.parametrize("filler", [100, 5000])
+def test_text_is_right_or_told_wherever_it_stands(tmp_path: Path, filler: int) -> None:
+    names = [b"plain"] * filler + [b"\xd1and\xfa"]
+    shp, shx = make.shp_bytes([make.point(1, 2)] * len(names))
+    outcome = run(tmp_path, shp=shp, shx=shx, dbf=make.dbf_bytes(make.NAMES, make.rows_of(*names)))
+    assert outcome.status == "done"
+    assert outcome.notes != ()
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="BUG sample-64k: bytes beyond the first 64 KB do not decide, U+FFFD is written for them",
+)
+def test_bytes_beyond_the_sample_decide_too(tmp_path: Path) -> None:
+    names = [b"plain"] * 5000 + [b"\xd1and\xfa"]
+    shp, shx = make.shp_bytes([make.point(1, 2)] * len(names))
+    outcome = run(tmp_path, shp=shp, shx=shx, dbf=make.dbf_bytes(make.NAMES, make.rows_of(*names)))
+    assert pyogrio.read_dataframe(outcome.sinks[0].path)["NAME"].iloc[-1] == "Ñandú"
