@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import ReadError, WriteError
+from .errors import ReadError, SourceError, WriteError
 from .header import dbf_fields, read_header
 from .models import Source
 from .shapefile.bundle import Bundle
@@ -24,7 +24,7 @@ def deleted_rows(bundle: Bundle) -> tuple[int, int | None]:
     dbf_fields(data, bundle.name("dbf"))
     declared = int.from_bytes(data[4:8], "little")
     start, length = (int.from_bytes(data[i : i + 2], "little") for i in (8, 10))
-    rows = min(declared, (len(data) - start) // length) if length else 0
+    rows = max(0, min(declared, (len(data) - start) // length)) if length else 0
     flags = np.frombuffer(data, np.uint8, rows * length, start)[:: length or 1]
     return int((flags == ord("*")).sum()), rows
 
@@ -41,15 +41,15 @@ def staged_count(folder: Path) -> int:
         ``write-incomplete``.
     """
     source = Source(str(folder / "layer.shp"), "layer.shp")
-    bundle = Bundle.of(source)
     try:
+        bundle = Bundle.of(source)
         header = read_header(source)
         index = read_shx(bundle)
         if index is None or any(p.code in ("length-lies", "shx-missing") for p in header.problems):
             raise ReadError("lengths do not agree", "write-incomplete")
         check_index(bundle, index)
         rows = deleted_rows(bundle)[1]
-    except ReadError as error:
+    except (ReadError, SourceError) as error:
         raise WriteError(
             f"what was written is not whole ({error}); is the disk full?", "write-incomplete"
         ) from None

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from .errors import SourceError
 from .models import Problem, Source
+from .shapefile.bundle import ZIP_ERRORS
 
 __all__ = ["Found", "discover"]
 
@@ -81,9 +82,11 @@ def _expanded(src: Iterable[str]) -> Iterator[str]:
             yield from _lines(sys.stdin.read())
         elif name.startswith("@") and not os.path.exists(name):
             try:
-                yield from _lines(Path(name[1:]).read_text("utf-8"))
+                yield from _lines(Path(name[1:]).read_text("utf-8-sig"))
             except OSError as error:
                 raise SourceError(f"{name[1:]}: {error.strerror}", "source-missing") from None
+            except UnicodeDecodeError:
+                raise SourceError(f"{name[1:]}: not a list in UTF-8", "bad-list") from None
         elif not os.path.exists(name) and glob.has_magic(name):
             yield from sorted(glob.glob(name, recursive=True))
         else:
@@ -141,7 +144,7 @@ def _of_zip(path: str, relative: PurePosixPath, ignored: list[tuple[str, str]]) 
     try:
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if _is_layer(m.filename)]
-    except (OSError, zipfile.BadZipFile) as error:
+    except ZIP_ERRORS as error:
         reason = f"{path}: not a readable zip ({error}); get it again"
         yield Source(path, str(relative / relative.stem), problem=Problem("bad-zip", reason))
         return

@@ -8,7 +8,7 @@ from .errors import ReadError
 from .models import Bounds4, Field, Header, Problem, Source
 from .shapefile.bundle import Bundle
 from .shapefile.encoding import detect
-from .shapefile.index import HEADER_BYTES, MAGIC, count_records
+from .shapefile.index import HEADER_BYTES, MAGIC, count_records, read_shx
 
 __all__ = ["SHAPE_TYPES", "dbf_fields", "read_header", "shape_code"]
 
@@ -23,8 +23,14 @@ SHAPE_TYPES = {
 SAMPLE_BYTES = 1 << 16
 
 
-def read_header(source: Source) -> Header:
+def read_header(source: Source, whole: bool = False) -> Header:
     """Read the headers of a layer.
+
+    Parameters
+    ----------
+    source : Source
+    whole : bool
+        Look at all of the ``.dbf`` to tell its encoding, not at its first 64 kB.
 
     Raises
     ------
@@ -39,7 +45,7 @@ def read_header(source: Source) -> Header:
     _check_magic(head, source.name)
     geometry_type, has_z, has_m = _shape_type(head, source.name)
     problems: list[Problem] = []
-    if bundle.size("shx") < HEADER_BYTES:
+    if read_shx(bundle) is None:
         problems.append(Problem("shx-missing", "no usable .shx; the index is rebuilt in memory"))
     declared = 2 * struct.unpack(">i", head[24:28])[0]
     if declared != bundle.size("shp"):
@@ -47,7 +53,7 @@ def read_header(source: Source) -> Header:
         problems.append(
             Problem("length-lies", f"header says {declared} bytes, the file has {size}")
         )
-    fields, encoding, told, dbf_problems = _attributes(bundle, source.name)
+    fields, encoding, told, dbf_problems = _attributes(bundle, source.name, whole)
     crs = _crs(bundle, problems)
     return Header(
         geometry_type=geometry_type,
@@ -98,7 +104,11 @@ def dbf_fields(data: bytes, name: str) -> list[tuple[bytes, str, int, int]]:
     """Field descriptors of a ``.dbf`` header: name bytes, type, width, decimals."""
     if len(data) < 32:
         raise ReadError(f"{name}: the .dbf is cut within its header", "bad-dbf")
-    length = min(struct.unpack("<H", data[8:10])[0], len(data))
+    length = struct.unpack("<H", data[8:10])[0]
+    if length > len(data):
+        raise ReadError(
+            f"{name}: the .dbf is cut within its header, at byte {len(data)} of {length}", "bad-dbf"
+        )
     found = []
     for at in range(32, length - 31, 32):
         if data[at] == 0x0D:
@@ -112,17 +122,19 @@ def dbf_fields(data: bytes, name: str) -> list[tuple[bytes, str, int, int]]:
     return found
 
 
-def _attributes(bundle: Bundle, name: str) -> tuple[tuple[Field, ...], str, str, list[Problem]]:
+def _attributes(
+    bundle: Bundle, name: str, whole: bool
+) -> tuple[tuple[Field, ...], str, str, list[Problem]]:
     if "dbf" not in bundle:
         return (), "utf-8", "default", [Problem("dbf-missing", "no .dbf: a layer without fields")]
-    data = bundle.read("dbf", SAMPLE_BYTES)
+    data = bundle.read("dbf", -1 if whole else SAMPLE_BYTES)
     descriptors = dbf_fields(data, name)
     body = data[struct.unpack("<H", data[8:10])[0] :]
     cpg = bundle.read("cpg", 256).decode("latin-1") if "cpg" in bundle else None
     sample = b" ".join(d[0] for d in descriptors) + b" " + body
     codec, told, doubt = detect(cpg, data[29], sample)
     fields = tuple(
-        Field(raw.decode(codec, "replace"), kind, width, decimals)
+        Field(raw.decode(codec, "surrogateescape"), kind, width, decimals)
         for raw, kind, width, decimals in descriptors
     )
     problems = [Problem("encoding-doubtful", doubt)] if doubt else []

@@ -146,7 +146,11 @@ def _check_written(folder: Path, meant: int, written: int) -> None:
 
 def _notes(source: Header, notes: dict[str, int], features: Features) -> tuple[str, ...]:
     """What a person should know of a complete output."""
-    found = [p.reason for p in source.problems if p.code in ("encoding-doubtful", "shx-missing")]
+    found = [
+        p.reason
+        for p in source.problems
+        if p.code in ("encoding-doubtful", "shx-missing", "length-lies")
+    ]
     found += [f"{text} ({count:,})" for text, count in notes.items()]
     if features.deleted:
         found.append(f"{features.deleted:,} features were flagged as deleted and left out")

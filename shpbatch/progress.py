@@ -114,7 +114,7 @@ class Bar:
         self._count()
 
     def say(self, text: str) -> None:
-        self._bar.write(text, file=self._bar.fp)
+        self._bar.write(visible(text), file=self._bar.fp)
 
     def close(self) -> None:
         self._bar.close()
@@ -155,6 +155,10 @@ class Lines:
 
 def print_line(text: str) -> None:
     """One line on stderr, control characters made visible."""
-    shown = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
-    sys.stderr.write(shown + "\n")
+    sys.stderr.write(visible(text) + "\n")
     sys.stderr.flush()
+
+
+def visible(text: str) -> str:
+    """Text whose control characters cannot move a terminal's cursor."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

@@ -82,8 +82,11 @@ def refuse_existing(dst: str, sink: Path) -> None:
     WriteError
         ``exists``.
     """
-    if sink.exists() and not _marker(dst, sink).exists():
-        raise WriteError(f"{sink}: is there already; pass --overwrite to replace it", "exists")
+    if _marker(dst, sink).exists():
+        return
+    for path in _siblings(sink):
+        if _extension(path, sink) == "shp":
+            raise WriteError(f"{path}: is there already; pass --overwrite to replace it", "exists")
 
 
 def _marker(dst: str, sink: Path) -> Path:
@@ -110,18 +113,33 @@ def publish(dst: str, staged: Path, sink: Path) -> None:
     marker = _marker(dst, sink)
     with translated(str(sink)):
         marker.touch()
-        sink.parent.mkdir(parents=True, exist_ok=True)
-        old = {e: p for p in _siblings(sink) if (e := _extension(p, sink)) in _REPLACED}
-        for extension in sorted(old, key=lambda e: e != "shp"):
-            if extension == "shp" or extension not in members:
-                old[extension].unlink()
-        for extension in sorted(members, key=lambda e: e == "shp"):
-            os.replace(members[extension], sink.with_name(f"{sink.stem}.{extension}"))
-        marker.unlink(missing_ok=True)
+        try:
+            _swap(members, sink)
+        finally:  # a kill leaves it standing, an error does not
+            marker.unlink(missing_ok=True)
+
+
+def _swap(members: dict[str, Path], sink: Path) -> None:
+    sink.parent.mkdir(parents=True, exist_ok=True)
+    names = {e: f"{sink.stem}.{e}" for e in members}
+    old = [p for p in _siblings(sink) if _is_replaced(_extension(p, sink))]
+    for path in sorted(old, key=lambda p: _extension(p, sink) != "shp"):
+        extension = _extension(path, sink)
+        # A.DBF beside the new a.dbf would be a second, stale one.
+        if extension == "shp" or path.name != names.get(extension):
+            path.unlink()
+    for extension in sorted(members, key=lambda e: e == "shp"):
+        os.replace(members[extension], sink.with_name(names[extension]))
+
+
+def _is_replaced(extension: str) -> bool:
+    return extension in _REPLACED or extension.endswith(".atx")
 
 
 def _siblings(sink: Path) -> list[Path]:
     stem = sink.stem.casefold() + "."
+    if not sink.parent.is_dir():
+        return []
     return [p for p in sink.parent.iterdir() if p.name.casefold().startswith(stem)]
 
 

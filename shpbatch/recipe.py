@@ -16,7 +16,7 @@ from typing import Any
 from .aspects import nearest
 from .errors import RecipeError
 from .models import Recipe, StepCall
-from .registry import STEPS, Parameter, Step, step
+from .registry import STEPS, Parameter, Step, as_step
 
 __all__ = ["as_recipe", "parse_chain", "parse_words", "read_recipe"]
 
@@ -67,7 +67,7 @@ def as_recipe(recipe: Any) -> Recipe:
         raise RecipeError(
             f"a recipe is a list of steps or a pipeline, not {type(recipe).__name__}", "bad-recipe"
         )
-    return check([_draft(item) for item in recipe])
+    return check([_attempted(item) for item in recipe])
 
 
 def parse_chain(text: str) -> Recipe:
@@ -96,6 +96,14 @@ def _attempt(call: list[str]) -> Draft | RecipeError:
     """A draft, or what is wrong with it, so that all mistakes are told at once."""
     try:
         return _draft_of_words(call)
+    except RecipeError as error:
+        return error
+
+
+def _attempted(item: Any) -> Draft | RecipeError:
+    """The same for an element of a Python list."""
+    try:
+        return _draft(item)
     except RecipeError as error:
         return error
 
@@ -160,9 +168,19 @@ def _normalised(draft: Draft, found: Step) -> dict[str, Any]:
     for key, value in draft.params.items():
         name = key.replace("-", "_")
         p = parameters.get(name)
-        single = p is not None and p.is_list and not isinstance(value, list | tuple | None)
-        params[name if p is not None else key] = [value] if single else value
+        if name in params and p is not None:
+            raise RecipeError(
+                f"{draft.place(key)}{draft.name}: '{name}' is given twice", "bad-recipe"
+            )
+        params[name if p is not None else key] = _listed(p, value)
     return params
+
+
+def _listed(p: Parameter | None, value: Any) -> Any:
+    """A single value, or a tuple, as a list where a list is wanted."""
+    if p is None or not p.is_list or value is None:
+        return value
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _draft(item: Any) -> Draft:
@@ -170,12 +188,13 @@ def _draft(item: Any) -> Draft:
     if isinstance(item, StepCall):
         own = STEPS.resolve(item) if item.function else None
         return Draft(item.name, item.params, step=own)
-    if isinstance(item, str):
+    if isinstance(item, str) and item.split():
         return Draft(item) if " " not in item else _draft_of_words(shlex.split(item))
     if isinstance(item, Mapping) and len(item) == 1:
         name, params = next(iter(item.items()))
-        return Draft(str(name), params or {})
-    if isinstance(item, tuple | list) and len(item) == 2 and isinstance(item[1], Mapping):
+        if params is None or _is_params(params):
+            return Draft(str(name), params or {})
+    if isinstance(item, tuple | list) and len(item) == 2 and _is_params(item[1]):
         target, params = item
         return Draft(target, params) if isinstance(target, str) else _own(target, params)
     if callable(item):
@@ -185,8 +204,13 @@ def _draft(item: Any) -> Draft:
     )
 
 
+def _is_params(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+
+
 def _own(function: Any, params: Mapping[str, Any]) -> Draft:
-    own = function if isinstance(function, Step) else step(function)
+    inner = getattr(function, "func", function)  # of a partial
+    own = as_step(function, getattr(inner, "__name__", type(inner).__name__).replace("_", "-"))
     return Draft(own.name, params, step=own)
 
 

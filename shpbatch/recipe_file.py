@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ __all__ = ["read_drafts", "recipe_schema"]
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
+
+_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 Key = str | int
 Marks = dict[tuple[Key, ...], str]
@@ -32,6 +35,8 @@ def read_drafts(
     text = _text(path)
     if path.suffix.lower() == ".toml":
         data, marks = _toml(path, text)
+    elif path.suffix.lower() == ".json":
+        data, marks = _json(path, text)
     else:
         data, marks = _yaml(path, text)
     steps, base = _steps(path, data, marks)
@@ -96,13 +101,34 @@ def _toml(path: Path, text: str) -> tuple[Any, Marks]:
         raise RecipeError(f"{path.name}: {error}", "bad-syntax") from None
 
 
+def _json(path: Path, text: str) -> tuple[Any, Marks]:
+    """JSON, with places where YAML reads it too (it refuses tabs)."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise RecipeError(f"{path.name}: a key is there twice", "bad-syntax")
+        return found
+
+    try:
+        marks = _yaml(path, text)[1]
+    except RecipeError:
+        marks = {}
+    try:
+        return json.loads(text, object_pairs_hook=unique), marks
+    except json.JSONDecodeError as error:
+        place = f"{path.name}:{error.lineno}:{error.colno}"
+        raise RecipeError(f"{place}: {error.msg}", "bad-syntax") from None
+    except RecursionError:
+        raise RecipeError(f"{path.name}: nested too deep", "bad-syntax") from None
+
+
 def _yaml(path: Path, text: str) -> tuple[Any, Marks]:
     """YAML and JSON, without aliases and repeated keys, with the mark of every key."""
     import yaml
 
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise RecipeError(f"{path.name}: aliases (*name) are not allowed", "bad-syntax")
+        _refuse_bombs(path, text)
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         marks: Marks = {}
@@ -113,6 +139,20 @@ def _yaml(path: Path, text: str) -> tuple[Any, Marks]:
         raise RecipeError(f"{where}: {error.problem or error}", "bad-syntax") from None
     except (yaml.YAMLError, RecursionError) as error:
         raise RecipeError(f"{path.name}: not readable as YAML: {error}", "bad-syntax") from None
+
+
+def _refuse_bombs(path: Path, text: str) -> None:
+    """Refuse aliases and deep nesting as events: composing 20 kB of ``[`` takes a minute."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise RecipeError(f"{path.name}: aliases (*name) are not allowed", "bad-syntax")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise RecipeError(f"{path.name}: nested more than {MAX_DEPTH} deep", "bad-syntax")
 
 
 def _walk(node: Any, at: tuple[Key, ...], marks: Marks, name: str, loader: Any) -> Any:
@@ -140,6 +180,8 @@ def _walk(node: Any, at: tuple[Key, ...], marks: Marks, name: str, loader: Any) 
 
 
 def _scalar(node: Any, place: str, loader: Any) -> Any:
+    if _EXPONENT.fullmatch(node.value) and node.style is None:
+        return float(node.value)  # YAML 1.1 takes 1e-5 for text, JSON writes it so
     try:
         return loader.construct_object(node)
     except ValueError as error:  # a date such as 2020-13-45

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,7 +23,7 @@ from .errors import RecipeError
 from .models import Header, StepCall
 from .signature import Parameter, Variant
 
-__all__ = ["STEPS", "Parameter", "Step", "Variant", "step"]
+__all__ = ["STEPS", "Parameter", "Step", "Variant", "as_step", "step"]
 
 HeaderRule = Callable[..., Header]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -148,7 +150,12 @@ class Registry:
         return sorted({*self._built_in(), *self._plugins()})
 
     def __iter__(self) -> Iterator[Step]:
-        return iter(self[name] for name in self.names())
+        for name in self.names():
+            try:
+                yield self[name]
+            except RecipeError:
+                # A plug-in that does not load speaks when it is called, and spoils no list.
+                continue
 
     def __contains__(self, name: str) -> bool:
         return name in self._built_in() or name in self._plugins()
@@ -188,7 +195,7 @@ class Registry:
         if plugin is None:
             return load_function(name) if ":" in name else _unknown(name, self.names())
         try:
-            return _as_step(plugin.load(), name)
+            return as_step(plugin.load(), name)
         except Exception as error:
             # A plug-in that does not load breaks only the recipes that name it.
             raise RecipeError(
@@ -206,17 +213,35 @@ def load_function(name: str) -> Step:
         ``unknown-step`` where it cannot be imported.
     """
     module, _, function = name.partition(":")
+    if os.getcwd() not in sys.path:  # the console script, unlike python -m, leaves it out
+        sys.path.append(os.getcwd())
     try:
-        return _as_step(getattr(importlib.import_module(module), function), function)
-    except (ImportError, AttributeError) as error:
+        return as_step(getattr(importlib.import_module(module), function), function)
+    except RecipeError:
+        raise
+    except Exception as error:  # whatever a user's module does while it is imported
         raise RecipeError(
             f"step '{name}' cannot be imported: {error}; it is looked for as MODULE:FUNCTION",
             "unknown-step",
         ) from error
 
 
-def _as_step(found: Any, name: str) -> Step:
-    return found if isinstance(found, Step) else step(name=name)(found)
+def as_step(found: Any, name: str) -> Step:
+    """A step of what somebody calls one.
+
+    Raises
+    ------
+    RecipeError
+        ``step-broken`` where its signature is not a step's.
+    """
+    if isinstance(found, Step):
+        return found
+    if not callable(found):
+        raise RecipeError(f"'{name}' is no function", "step-broken")
+    try:
+        return step(name=name)(found)
+    except (TypeError, ValueError, NameError) as error:
+        raise RecipeError(f"step '{name}': {error}", "step-broken") from error
 
 
 def _step_in(module: types.ModuleType, name: str) -> Step:

@@ -86,7 +86,7 @@ class Variant:
         A function whose first parameter has no annotation, or says
         GeoDataFrame, takes and gives a ``Frame``.
         """
-        hints = typing.get_type_hints(function, include_extras=True)
+        hints = _hints(function)
         reads: list[type] = []
         parameters: list[Parameter] = []
         for i, (name, p) in enumerate(inspect.signature(function).parameters.items()):
@@ -108,6 +108,20 @@ class Variant:
             for column in p.text.columns(text)
         )
         return tuple(dict.fromkeys(found))
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Annotations of a function, a partial or a callable object."""
+    target = getattr(function, "func", function)
+    if not hasattr(target, "__annotations__"):
+        target = type(target).__call__
+    try:
+        return typing.get_type_hints(target, include_extras=True)
+    except NameError:  # imported for type checkers only
+        return {
+            name: Frame if str(hint).endswith("GeoDataFrame") else hint
+            for name, hint in target.__annotations__.items()
+        }
 
 
 def _parameter(name: str, hint: Any, default: Any) -> Parameter:

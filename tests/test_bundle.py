@@ -65,14 +65,12 @@ def _damaged(folder: Path) -> Path:
     return archive
 
 
-@pytest.mark.xfail(strict=True, reason="BUG zip-errors: zlib.error passes, and ends the whole plan")
 def test_a_damaged_zip_member_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(ReadError) as error:
         read_header(Source(str(_damaged(tmp_path)), "z.zip/a.shp", "a.shp"))
     assert error.value.code == "source-unreadable"
 
 
-@pytest.mark.xfail(strict=True, reason="BUG zip-errors: zlib.error passes, and ends the whole plan")
 def test_a_damaged_zip_does_not_stop_the_others(tmp_path: Path) -> None:
     good = make.write(tmp_path / "good")
     planned = api.plan([str(good), str(_damaged(tmp_path))], tmp_path / "out", [])
@@ -82,7 +80,6 @@ def test_a_damaged_zip_does_not_stop_the_others(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="BUG zip-errors: FileNotFoundError of Bundle.of's os.stat")
 def test_a_zip_that_goes_away_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as error:
         Bundle.of(Source(str(tmp_path / "gone.zip"), "gone.zip/a.shp", "a.shp"))

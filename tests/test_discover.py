@@ -94,9 +94,6 @@ def test_a_bad_zip_is_a_source_with_a_problem(tmp_path: Path, data: bytes | None
 
 
 @pytest.mark.parametrize("what", ["name", "version"])
-@pytest.mark.xfail(
-    strict=True, reason="BUG zip-errors: UnicodeDecodeError, NotImplementedError of zipfile pass"
-)
 def test_a_zip_with_a_damaged_directory(tmp_path: Path, what: str) -> None:
     archive = make.zipped(tmp_path / "z.zip", make.write(tmp_path / "in").parent)
     data = bytearray(archive.read_bytes())
@@ -237,14 +234,12 @@ def test_a_list_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert names(tmp_path, "@odd.shp") == ["@odd.shp"]
 
 
-@pytest.mark.xfail(strict=True, reason="BUG list-encoding: the mark is taken for part of the path")
 def test_a_list_file_with_a_byte_order_mark(tmp_path: Path) -> None:
     touch(tmp_path, "a.shp")
     (tmp_path / "list.txt").write_text(str(tmp_path / "a.shp"), "utf-8-sig")
     assert names(tmp_path, f"@{tmp_path / 'list.txt'}") == ["a.shp"]
 
 
-@pytest.mark.xfail(strict=True, reason="BUG list-encoding: UnicodeDecodeError passes, a traceback")
 def test_a_list_file_that_is_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_bytes(b"stra\xdfe.shp\n")
     with pytest.raises(SourceError, match="UTF-8"):

@@ -54,14 +54,10 @@ def test_what_names_no_encoding(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["undefined", "idna", "punycode", "unicode_escape"])
-@pytest.mark.xfail(
-    strict=True, reason="BUG odd-codecs: codecs of Python's that no .dbf is in; some raise"
-)
 def test_codecs_that_are_no_character_sets(text: str) -> None:
     assert codec_of_cpg(text) is None
 
 
-@pytest.mark.xfail(strict=True, reason="BUG odd-codecs: UnicodeError of codec 'undefined' passes")
 def test_a_cpg_can_break_nothing(tmp_path: Path) -> None:
     header = read_header(make.source(make.write(tmp_path, cpg=b"undefined")))
     assert header.encoding == "utf-8"
@@ -83,7 +79,6 @@ def test_every_spelling(text: str, codec: str) -> None:
     assert codec_of_cpg(text) == codec
 
 
-@pytest.mark.xfail(strict=True, reason="BUG koi8r: a spelling of point 17 that Python has not")
 @pytest.mark.parametrize("text", ["koi8r", "KOI8R", "koi8u"])
 def test_koi8_without_a_hyphen(text: str) -> None:
     assert codec_of_cpg(text) == f"koi8-{text[-1].lower()}"
@@ -206,9 +201,6 @@ def test_field_names_keep_their_bytes(tmp_path: Path, name: str, cpg: bytes, cod
     assert dbf[32:43] == raw.ljust(11, b"\0")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG cut-field-names: a layer whose field name is cut in a character fails"
-)
 @pytest.mark.parametrize(("codec", "cpg"), [("gbk", b"936"), ("utf-8", b"UTF-8")])
 def test_a_field_name_cut_within_a_character_keeps_its_bytes(
     tmp_path: Path, codec: str, cpg: bytes
@@ -242,10 +234,6 @@ def test_text_is_right_or_told_wherever_it_stands(tmp_path: Path, filler: int) -
     assert outcome.notes != ()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG sample-64k: bytes beyond the first 64 KB do not decide, U+FFFD is written for them",
-)
 def test_bytes_beyond_the_sample_decide_too(tmp_path: Path) -> None:
     names = [b"plain"] * 5000 + [b"\xd1and\xfa"]
     shp, shx = make.shp_bytes([make.point(1, 2)] * len(names))

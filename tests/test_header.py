@@ -66,9 +66,6 @@ def test_a_dbf_cut_within_its_first_bytes(tmp_path: Path, size: int) -> None:
     assert error.value.code == "bad-dbf"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG dbf-cut-in-descriptors: fields that were cut off are left out silently"
-)
 @pytest.mark.parametrize("size", [33, 60, 80])
 def test_a_dbf_cut_within_its_field_descriptors(tmp_path: Path, size: int) -> None:
     with pytest.raises(ReadError, match="cut within its header") as error:
@@ -76,9 +73,6 @@ def test_a_dbf_cut_within_its_field_descriptors(tmp_path: Path, size: int) -> No
     assert error.value.code == "bad-dbf"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG dbf-cut-in-descriptors: a ValueError of numpy, code 'unexpected'"
-)
 def test_a_cut_dbf_fails_with_a_code_of_ours(tmp_path: Path) -> None:
     path = make.write(
         tmp_path / "src", dbf=make.dbf_bytes(make.NAMES, make.rows_of(b"a", b"b", b"c"))[:60]
@@ -149,9 +143,6 @@ def test_a_useless_shx_is_a_missing_one(tmp_path: Path, shx: bytes) -> None:
     assert found.count == 3
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG shx-not-checked: the header counts entries of a .shx that is none"
-)
 def test_a_text_file_named_shx_is_a_missing_one(tmp_path: Path) -> None:
     found = header(make.write(tmp_path, shx=b"<html>" + b"x" * 300))
     assert found.count == 3

@@ -105,18 +105,12 @@ def test_a_broken_chain_is_told_with_its_byte(tmp_path: Path, broken: bytes, byt
     assert not list((tmp_path / "out").rglob("*.s*"))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG chain-trailing: up to 7 bytes after the last record pass silently"
-)
 @pytest.mark.parametrize("trail", [1, 5, 7])
 def test_bytes_that_trail_break_the_chain(tmp_path: Path, trail: int) -> None:
     with pytest.raises(ReadError, match="byte 184"):
         chain(bundle(make.write(tmp_path, shp=SHP + bytes(trail), shx=None)))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG chain-trailing: 1 of 3 records is lost and the file is 'done'"
-)
 @pytest.mark.parametrize("size", [156, 161])
 def test_records_are_never_lost_silently(tmp_path: Path, size: int) -> None:
     """Cut at or near the end of a record, with neither .shx nor .dbf to contradict."""
@@ -154,9 +148,6 @@ def test_what_is_no_index_is_none(tmp_path: Path, shx: bytes | None) -> None:
     assert read_shx(bundle(make.write(tmp_path, shx=shx))) is None
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG shx-not-checked: fails count-mismatch; its chain is whole"
-)
 @pytest.mark.parametrize(
     "shx",
     [
@@ -177,9 +168,6 @@ def test_an_index_that_disagrees_gives_way_to_the_chain(
     assert (outcome.status, outcome.features.written) == ("done", 3)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG shx-not-checked: 2 of 3 features are lost and the file is 'done'"
-)
 def test_a_short_index_loses_nothing_silently(tmp_path: Path) -> None:
     """One entry of three, and no .dbf to contradict it."""
     shx = SHX[:24] + struct.pack(">i", 54) + SHX[28:108]

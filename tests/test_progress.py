@@ -181,7 +181,6 @@ def test_control_characters_are_shown(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err == "a\\x1b[2J\\x07\\r\\x9b\\x7f道 é\\udc80\nb\n"
 
 
-@pytest.mark.xfail(strict=True, reason="BUG bar-control: the bar writes a file's name as it is")
 def test_control_characters_are_shown_above_the_bar_too() -> None:
     stream = io.StringIO()
     bar = Bar([1], "x", stream)

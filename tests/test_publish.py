@@ -215,9 +215,6 @@ def test_an_old_set_is_replaced_whole(tmp_path: Path) -> None:
     assert (tmp_path / "a.qml").read_text() == "old qml"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG atx: an attribute index is STEM.FIELD.atx, which is left stale"
-)
 def test_stale_attribute_indexes_are_removed(tmp_path: Path) -> None:
     for name in ("a.NAME.atx", "a.pop.atx"):
         (tmp_path / name).write_text("old")
@@ -234,9 +231,6 @@ def test_case_variants_that_are_replaced_go_away(tmp_path: Path) -> None:
 
 
 @MINDS_CASE
-@pytest.mark.xfail(
-    strict=True, reason="BUG case-variants: old A.DBF, A.SHX, A.CPG stay beside the new set"
-)
 def test_case_variants_of_the_new_members_go_away(tmp_path: Path) -> None:
     for name in ("A.SHP", "A.SHX", "A.DBF", "a.Dbf", "A.CPG"):
         (tmp_path / name).write_text("old")
@@ -245,9 +239,6 @@ def test_case_variants_of_the_new_members_go_away(tmp_path: Path) -> None:
 
 
 @MINDS_CASE
-@pytest.mark.xfail(
-    strict=True, reason="BUG case-variants: A.SHP of the user is deleted without --overwrite"
-)
 def test_a_case_variant_is_not_replaced_without_overwrite(tmp_path: Path) -> None:
     path = make.write(tmp_path / "src")
     (tmp_path / "out").mkdir()
@@ -296,9 +287,6 @@ def test_no_room_to_publish(
     assert not list((tmp_path / "out").rglob("layer.*"))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG publish-marker: a failed publish leaves its mark, the next overwrites"
-)
 def test_a_failed_publish_does_not_allow_a_later_one_to_overwrite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,7 +357,6 @@ def test_what_gdal_calls_success_on_a_full_disk(tmp_path: Path, extension: str, 
     assert error.value.code == "write-incomplete"
 
 
-@pytest.mark.xfail(strict=True, reason="BUG dbf-cut-in-descriptors: a ValueError of numpy")
 @pytest.mark.parametrize("size", [33, 60, 90])
 def test_a_written_dbf_cut_within_its_header(tmp_path: Path, size: int) -> None:
     os.truncate(whole(tmp_path) / "layer.dbf", size)
@@ -378,7 +365,6 @@ def test_a_written_dbf_cut_within_its_header(tmp_path: Path, size: int) -> None:
     assert error.value.code == "write-incomplete"
 
 
-@pytest.mark.xfail(strict=True, reason="BUG staged-missing: SourceError source-missing instead")
 def test_a_set_without_a_shp(tmp_path: Path) -> None:
     (whole(tmp_path) / "layer.shp").unlink()
     with pytest.raises(WriteError) as error:

@@ -89,9 +89,6 @@ BROKEN_MODULES = {
 }
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG broken-function: SyntaxError, ZeroDivisionError, TypeError pass"
-)
 @pytest.mark.parametrize("kind", BROKEN_MODULES)
 def test_a_module_of_the_user_that_is_broken(modules: Path, kind: str) -> None:
     module(modules, f"own_{kind}", BROKEN_MODULES[kind])
@@ -99,7 +96,6 @@ def test_a_module_of_the_user_that_is_broken(modules: Path, kind: str) -> None:
         Registry()[f"own_{kind}:f"]
 
 
-@pytest.mark.xfail(strict=True, reason="BUG broken-function: ValueError and TypeError pass")
 @pytest.mark.parametrize("name", [":f", ".json:f"])
 def test_a_module_name_that_is_none(name: str) -> None:
     with pytest.raises(RecipeError):
@@ -129,9 +125,6 @@ def test_a_broken_plugin_breaks_only_who_names_it(
     assert BROKEN_PLUGINS[kind] in str(error.value)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG broken-plugin: 'shpbatch steps' and the recipe schema fail for it"
-)
 def test_a_broken_plugin_does_not_hide_the_others(install: Install) -> None:
     steps = install(broken="nomodule_xyz:f")
     assert "buffer" in [s.name for s in steps]
@@ -266,16 +259,10 @@ def test_a_call_without_a_function_is_looked_up() -> None:
     assert STEPS.resolve(StepCall("buffer")) is STEPS["buffer"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG callables: AttributeError, neither partial nor object has __name__"
-)
 def test_a_partial_is_a_step() -> None:
     _resolved(functools.partial(_filtered, at_least=2))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG type-checking-imports: NameError of typing.get_type_hints passes"
-)
 def test_annotations_that_only_a_type_checker_sees(modules: Path) -> None:
     module(
         modules,
@@ -290,15 +277,9 @@ def test_annotations_that_only_a_type_checker_sees(modules: Path) -> None:
 
 @pytest.mark.parametrize("program", ["module", "script"])
 def test_module_function_from_the_current_folder(
-    tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch, request: Any
+    tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The user's module lies where the command is given; the workers must find it too."""
-    if program == "script":
-        request.applymarker(
-            pytest.mark.xfail(
-                strict=True, reason="BUG step-from-cwd: the script has not the folder on its path"
-            )
-        )
     module(tmp_path, "mine", "def near(gdf, at_least=1):\n    return gdf[gdf['N'] >= at_least]\n")
     make.write(tmp_path / "data")
     script = Path(sys.executable).with_name("shpbatch")

@@ -26,6 +26,7 @@ def command(src: tuple[str, ...], as_json: bool, **options: Any) -> None:
     from ..discover import discover
     from ..errors import ShpbatchError
     from ..header import read_header
+    from ..progress import visible
 
     failed = False
     for source in discover(src, **options).sources:
@@ -38,7 +39,9 @@ def command(src: tuple[str, ...], as_json: bool, **options: Any) -> None:
             problem = {"path": source.name, "code": error.code, "reason": str(error)}
             click.echo(json.dumps(problem) if as_json else f"{source.name}: {error} [{error.code}]")
             continue
-        click.echo(json.dumps(_record(source, header)) if as_json else _line(source, header))
+        click.echo(
+            json.dumps(_record(source, header)) if as_json else visible(_line(source, header))
+        )
     sys.exit(1 if failed else 0)
 
 

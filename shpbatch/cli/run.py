@@ -133,7 +133,7 @@ def _print(report: Report, as_json: bool, quiet: bool) -> None:
     """The object on stdout and the talk on stderr, or the summary on stdout."""
     import json
 
-    from ..progress import print_line
+    from ..progress import print_line, visible
     from ..report import as_json as json_object
     from ..report import summary
 
@@ -144,7 +144,7 @@ def _print(report: Report, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_line(summary(report))
     else:
-        click.echo(summary(report))
+        click.echo(visible(summary(report)))
 
 
 def _print_refusal(error: ShpbatchError) -> None:

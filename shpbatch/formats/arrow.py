@@ -84,7 +84,7 @@ def read_layer(source: Source, ticked: Callable[[float], None] = lambda fraction
     ReadError
         For broken structure, and where fewer features come than were declared.
     """
-    header = read_header(source)
+    header = read_header(source, whole=True)
     account = Account()
     with lent(source) as path, _quiet():
         table = _read_table(path, header, ticked, account)

@@ -88,7 +88,8 @@ def name_bytes(name: str, encoding: str) -> bytes:
         ``name-too-long`` over 10 bytes, ``text-unencodable``.
     """
     try:
-        raw = name.encode(encoding)
+        # Names cut within a character keep their odd bytes as surrogates (see `header`).
+        raw = name.encode(encoding, "surrogateescape")
     except UnicodeEncodeError:
         raise WriteError(
             f"field name '{name}' has characters that {encoding} lacks", "text-unencodable"

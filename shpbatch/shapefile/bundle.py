@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +18,19 @@ from typing import IO
 from ..errors import ReadError, SourceError
 from ..models import Source
 
-__all__ = ["INDEXES", "MAIN", "TRAVELLING", "Bundle"]
+__all__ = ["INDEXES", "MAIN", "TRAVELLING", "ZIP_ERRORS", "Bundle"]
+
+#: What reading a damaged or hostile zip can raise, and what any file can.
+ZIP_ERRORS = (
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,  # encrypted
+    ValueError,
+    struct.error,
+)
 
 #: The files that are the layer itself.
 MAIN = ("shp", "shx", "dbf")
@@ -60,12 +75,14 @@ class Bundle:
         SourceError
             ``source-missing`` where the ``.shp`` is not there (any more).
         """
-        if source.member:
-            names = _zip_names(source.path, os.stat(source.path).st_mtime_ns)
-            return cls(source.path, _members(source.member, names), zipped=True)
         path = Path(source.path)
         try:
+            if source.member:
+                names = _zip_names(source.path, os.stat(path).st_mtime_ns)
+                return cls(source.path, _members(source.member, names), zipped=True)
             names = _folder_names(str(path.parent), os.stat(path.parent).st_mtime_ns)
+        except SourceError:
+            raise
         except OSError as error:
             raise SourceError(f"{source.path}: {error.strerror}", "source-missing") from None
         members = _members(path.name, names)
@@ -87,10 +104,15 @@ class Bundle:
         """Bytes of a member, 0 where there is none."""
         if extension not in self.members:
             return 0
-        if self.zipped:
-            with zipfile.ZipFile(self.path) as archive:
-                return archive.getinfo(self.members[extension]).file_size
-        return os.stat(Path(self.path, self.members[extension])).st_size
+        try:
+            if self.zipped:
+                with zipfile.ZipFile(self.path) as archive:
+                    return archive.getinfo(self.members[extension]).file_size
+            return os.stat(Path(self.path, self.members[extension])).st_size
+        except ZIP_ERRORS as error:
+            raise ReadError(
+                f"{self.name(extension)}: cannot be read: {error}", "source-unreadable"
+            ) from error
 
     @contextmanager
     def open(self, extension: str) -> Iterator[IO[bytes]]:
@@ -109,7 +131,7 @@ class Bundle:
             else:
                 with open(Path(self.path, name), "rb") as file:
                     yield file
-        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        except ZIP_ERRORS as error:
             reason = getattr(error, "strerror", None) or error
             raise ReadError(
                 f"{self.name(extension)}: cannot be read: {reason}", "source-unreadable"
@@ -178,5 +200,5 @@ def _zip_names(path: str, mtime_ns: int) -> Names:
     try:
         with zipfile.ZipFile(path) as archive:
             return _by_stem(archive.namelist())
-    except (OSError, zipfile.BadZipFile) as error:
+    except ZIP_ERRORS as error:
         raise SourceError(f"{path}: not a readable zip: {error}", "bad-zip") from None

@@ -24,6 +24,13 @@ LDID = {
     0xC8: "cp1250", 0xC9: "cp1251", 0xCA: "cp1254", 0xCB: "cp1253", 0xCC: "cp1257",
 }  # fmt: skip
 
+#: Codecs of Python that no .dbf is in.
+_UNFIT = {
+    "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-7", "undefined",
+    "idna", "punycode", "unicode_escape", "unicode-escape", "raw_unicode_escape",
+    "raw-unicode-escape",
+}  # fmt: skip
+
 #: The other way round: the first byte that names a codec, 0x57 for cp1252.
 LDID_OF = {codec: ldid for ldid, codec in reversed(LDID.items())} | {"cp1252": 0x57}
 
@@ -39,6 +46,7 @@ def codec_of_cpg(text: str) -> str | None:
     name = text.strip().strip("\ufeff\0").lower()
     if not name or len(name) > 40:
         return None
+    name = re.sub(r"^koi8[-_ ]?([ru])$", r"koi8-\1", name)
     if iso := re.fullmatch(r"(?:iso)?[-_ ]?8859[-_ ]?(\d{1,2})", name):
         name = f"iso8859-{iso[1]}"
     elif ansi := re.fullmatch(r"(?:ansi|windows|cp|oem|ibm)?[-_ ]?(\d{3,5})", name):
@@ -48,7 +56,7 @@ def codec_of_cpg(text: str) -> str | None:
             codec = codecs.lookup(spelling)
         except (LookupError, ValueError):
             continue
-        unfit = codec.name.startswith(("utf-16", "utf-32", "utf-7")) or not codec._is_text_encoding
+        unfit = codec.name in _UNFIT or not codec._is_text_encoding
         return None if unfit else codec.name
     return None
 
@@ -100,6 +108,6 @@ def _decodes(sample: bytes, codec: str) -> bool:
     try:
         # Not final: a sample may end within a character.
         codecs.getincrementaldecoder(codec)().decode(sample)
-    except UnicodeDecodeError:
+    except UnicodeError:
         return False
     return True

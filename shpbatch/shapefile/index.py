@@ -24,15 +24,28 @@ MAGIC = 9994
 
 
 def read_shx(bundle: Bundle) -> NDArray[np.int64] | None:
-    """Offsets and content lengths in bytes, int64 (n, 2); None without a usable ``.shx``."""
+    """Offsets and content lengths in bytes, int64 (n, 2); None without a usable ``.shx``.
+
+    Usable is what has the magic number and its own length, and does not leave
+    out records that the chain of the ``.shp`` has.
+    """
     import numpy as np
 
     data = bundle.read("shx")
     if len(data) < HEADER_BYTES or struct.unpack(">i", data[:4])[0] != MAGIC:
         return None
-    n = _entries(data[:HEADER_BYTES], len(data))
+    declared = 2 * struct.unpack(">i", data[24:28])[0]
+    if not HEADER_BYTES <= declared <= len(data):
+        return None
+    n = (declared - HEADER_BYTES) // 8
     words = np.frombuffer(data, ">i4", 2 * n, HEADER_BYTES).reshape(n, 2)
-    return words.astype(np.int64) * 2
+    index = words.astype(np.int64) * 2
+    if HEADER_BYTES + int((index[:, 1] + 8).sum()) < bundle.size("shp"):
+        try:
+            return index if len(chain(bundle)) <= n else None
+        except ReadError:  # gaps between records: only the index knows them
+            return index
+    return index
 
 
 def check_index(bundle: Bundle, index: NDArray[np.int64]) -> None:
@@ -72,27 +85,25 @@ def _walk(data: bytes | mmap.mmap, bundle: Bundle) -> list[tuple[int, int]]:
         following = at + 8 + 2 * words
         if words < 2 or following > end:
             raise ReadError(
-                f"{bundle.name('shp')}: no .shx, and the record at byte {at} does not fit "
+                f"{bundle.name('shp')}: no usable .shx, and the record at byte {at} does not fit "
                 f"the file's {end} bytes: get the file again from where it came",
                 "chain-broken",
             )
         found.append((at, 2 * words))
         at = following
+    if at != end:
+        raise ReadError(
+            f"{bundle.name('shp')}: no usable .shx, and {end - at} bytes from byte {at} on are no "
+            "record: get the file again from where it came",
+            "chain-broken",
+        )
     return found
 
 
 def count_records(bundle: Bundle) -> int:
     """Features declared: entries of the ``.shx``, else records of the chain."""
-    head = bundle.read("shx", HEADER_BYTES)
-    if len(head) == HEADER_BYTES:
-        return _entries(head, bundle.size("shx"))
-    return len(chain(bundle))
-
-
-def _entries(head: bytes, size: int) -> int:
-    """Entries of a ``.shx``: its header's length, where the file is that long."""
-    declared = 2 * struct.unpack(">i", head[24:28])[0]
-    return (min(declared, size) - HEADER_BYTES) // 8 if declared >= HEADER_BYTES else 0
+    index = read_shx(bundle)
+    return len(chain(bundle)) if index is None else len(index)
 
 
 def build_shx(bundle: Bundle) -> bytes:
