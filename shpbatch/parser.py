@@ -51,6 +51,8 @@ def shp_parser(
         ``done``, or ``failed`` with the code and the reason.
     """
     start = time.monotonic()
+    from .publish import forget
+
     try:
         from .discover import discover
         from .recipe import as_recipe
@@ -60,7 +62,9 @@ def shp_parser(
         task = Task(source, as_recipe(recipe), sink, os.fspath(dst), overwrite=overwrite)
     except Exception as error:
         return failure((os.fspath(path),), error, time.monotonic() - start)
-    return run_task(task)
+    outcome = run_task(task)
+    forget(task.stage, Path(sink))
+    return outcome
 
 
 def run_task(task: Task, progress: Callable[[float], None] | None = None) -> Outcome:

@@ -14,7 +14,7 @@ from pathlib import Path
 from .errors import BusyError, PlanError, WriteError
 from .shapefile.bundle import INDEXES, MAIN
 
-__all__ = ["STATE", "claim", "publish", "refuse_existing", "stage", "translated"]
+__all__ = ["STATE", "claim", "forget", "publish", "refuse_existing", "stage", "translated"]
 
 #: Our private folder in the destination.
 STATE = ".shpbatch"
@@ -89,8 +89,16 @@ def refuse_existing(dst: str, sink: Path) -> None:
             raise WriteError(f"{path}: is there already; pass --overwrite to replace it", "exists")
 
 
+def forget(dst: str, sink: Path) -> None:
+    """Say that the outcome of a set is about to be told: from now on it is there already.
+
+    A run need not: its marks go with the stage when it ends.
+    """
+    _marker(dst, sink).unlink(missing_ok=True)
+
+
 def _marker(dst: str, sink: Path) -> Path:
-    """Stands while a set is being published: what a retry finds of it is our own."""
+    """Stands from before a set is published: what a retry finds of it is our own."""
     name = hashlib.sha256(os.fsencode(sink)).hexdigest()[:16]
     return Path(dst, STATE, "stage", f"publishing-{name}")
 
@@ -115,8 +123,9 @@ def publish(dst: str, staged: Path, sink: Path) -> None:
         marker.touch()
         try:
             _swap(members, sink)
-        finally:  # a kill leaves it standing, an error does not
+        except BaseException:
             marker.unlink(missing_ok=True)
+            raise
 
 
 def _swap(members: dict[str, Path], sink: Path) -> None:

@@ -215,15 +215,15 @@ def test_a_retry_knows_the_output_of_a_worker_killed_after_publishing(
     def deadly(path: str) -> Outcome:
         import shpbatch.publish
 
-        unlink = Path.unlink
+        forget = shpbatch.publish.forget
 
-        def fatal(self: Path, missing_ok: bool = False) -> None:
-            if self.name.startswith("publishing-") and not marker.exists():
+        def fatal(dst: str, sink: Path) -> None:
+            if not marker.exists():
                 marker.touch()
                 os.kill(os.getpid(), 9)
-            unlink(self, missing_ok=missing_ok)
+            forget(dst, sink)
 
-        shpbatch.publish.Path.unlink = fatal  # type: ignore[method-assign]
+        shpbatch.publish.forget = fatal
         return shp_parser(path, recipe="! centroid", dst=tmp_path / "out")
 
     path = str(places / "soho/SohoWater.shp")
