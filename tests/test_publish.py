@@ -18,7 +18,7 @@ import shapefiles as make
 from shpbatch.check import staged_count
 from shpbatch.errors import BusyError, PlanError, ShpbatchError, WriteError
 from shpbatch.parser import shp_parser
-from shpbatch.publish import STATE, claim, publish, stage
+from shpbatch.publish import STATE, claim, forget, publish, stage
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 POSIX = pytest.mark.skipif(os.name != "posix", reason="POSIX only")
@@ -195,6 +195,7 @@ def test_a_stage_that_cannot_be_made(tmp_path: Path) -> None:
 def test_a_new_set(tmp_path: Path) -> None:
     sink = tmp_path / "deep" / "er" / "a.shp"
     put(tmp_path, "deep/er/a.shp", "shp", "shx", "dbf", "shp.xml", "qml")
+    forget(str(tmp_path), sink)
     assert in_stage(tmp_path) == []
     assert names(sink.parent) == ["a.dbf", "a.qml", "a.shp", "a.shp.xml", "a.shx"]
     assert sink.read_text() == "new shp"
