@@ -126,6 +126,8 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _parameter(name: str, hint: Any, default: Any) -> Parameter:
     extras: list[Any] = []
+    if hint is Any and type(default) in (bool, int, float, str):
+        hint = type(default)  # a user's ``n=2`` wants a whole number
     if typing.get_origin(hint) is typing.Annotated:
         hint, *extras = typing.get_args(hint)
     help_text = next((e for e in extras if isinstance(e, str)), "")

@@ -17,7 +17,7 @@ from shpbatch import registry
 from shpbatch.aspects import Expression, FieldName, Fields, Frame, Geometry, Rejected, Rows
 from shpbatch.errors import RecipeError
 from shpbatch.models import StepCall
-from shpbatch.recipe import as_recipe
+from shpbatch.recipe import as_recipe, parse_chain
 from shpbatch.registry import STEPS, Registry, Step, step
 
 Install = Callable[..., Registry]
@@ -294,3 +294,14 @@ def test_module_function_from_the_current_folder(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 read = 2 written + 1 filtered" in done.stdout
+
+
+def test_a_default_tells_the_type_where_no_annotation_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module(tmp_path, "untyped", "def first(gdf, n=2, share=0.5):\n    return gdf.iloc[:n]\n")
+    monkeypatch.chdir(tmp_path)
+    (call,) = parse_chain("! untyped:first --n 3 --share 1").steps
+    assert call.params == {"n": 3, "share": 1.0}
+    with pytest.raises(RecipeError, match="'--n' must be a whole number"):
+        parse_chain("! untyped:first --n three")
