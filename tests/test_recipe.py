@@ -458,4 +458,4 @@ def test_parameters_of_a_function_of_the_user_are_checked() -> None:
     with pytest.raises(RecipeError, match="'metres' must be a number"):
         as_recipe([(nearer, {"metres": "far"})])
     with pytest.raises(RecipeError, match="'metres' must be a number"):
-        as_recipe([(near, {"metres": "far"})])  # no annotation, but a default of 10.0
+        as_recipe([(near, {"metres": "far"})])  # no annotation, but a default of 3.0
