@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .models import Features
 
@@ -26,14 +26,32 @@ class Reject:
 
 @dataclass
 class Account:
-    """Counters of one task, filled by the engine as steps pass."""
+    """Counters of one task, filled by the reader and by the engine as steps pass.
 
+    ``on_bad_value`` is the policy for cells without a value of their type:
+    NULL and counted, or their rows rejected. ``flaws`` says, in order, why
+    files of the source cannot be copied as they are.
+    """
+
+    declared: int = 0
     read: int = 0
+    deleted: int = 0
+    unreadable: int = 0
     created: int = 0
     filtered: int = 0
     merged: int = 0
     rejects: list[Reject] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    flaws: dict[str, None] = field(default_factory=dict)
+    on_bad_value: Literal["null", "reject"] = "null"
+
+    def add(self, other: Account) -> None:
+        """Count in what another window counted."""
+        for name in ("declared", "read", "deleted", "unreadable", "created", "filtered", "merged"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.rejects += other.rejects
+        self.notes += other.notes
+        self.flaws |= other.flaws
 
     def reject(self, step: str, rows: NDArray[np.int64], reasons: tuple[str, ...]) -> None:
         """Record rows (numbers in the source) that a step could not do."""
@@ -46,15 +64,16 @@ class Account:
         if count:
             self.notes[text] += count
 
-    def features(self, declared: int, written: int) -> Features:
-        """The account as plain numbers. Rows a reader left out were flagged as deleted."""
+    def features(self, written: int) -> Features:
+        """The account as plain numbers."""
         return Features(
-            declared=declared,
+            declared=self.declared,
             read=self.read,
             written=written,
             filtered=self.filtered,
             rejected=len(self.rejects),
             created=self.created,
             merged=self.merged,
-            deleted=max(0, declared - self.read),
+            deleted=self.deleted,
+            unreadable=self.unreadable,
         )

@@ -204,7 +204,7 @@ def map_parser(
 
 def preload_for(recipe: Recipe) -> tuple[str, ...]:
     """Modules that every worker of this recipe needs, imported once by the forkserver."""
-    needed = ["shpbatch.parser", "shpbatch.engine", "shpbatch.fit", "shpbatch.formats.arrow"]
+    needed = ["shpbatch.work", "shpbatch.parts"]
     from .registry import STEPS
 
     for call in recipe.steps:

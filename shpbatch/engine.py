@@ -12,11 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import shapely
 
-from .aspects import Bounds, Coords, Frame, Geometry, Header, OtherLayer, Rejected, Rows, find_field
+from .aspects import Coords, Fields, Frame, Geometry, Header, OtherLayer, Rejected, Rows, find_field
 from .errors import LayerError, StepError
-from .frames import from_frame
 from .layer import VIRTUAL_TYPES, Layer
 from .models import Recipe, StepCall
 from .registry import STEPS, Step, Variant
@@ -26,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["apply", "apply_header", "apply_recipe"]
 
-_SHAPES = {Geometry, Coords, Bounds, Frame}
+#: Aspects that need geometry objects.
+_SHAPES = {Geometry, Frame}
 
 
 def apply_recipe(
@@ -79,14 +78,25 @@ def _named(call: StepCall) -> Iterator[None]:
         if str(error).startswith(call.name):
             raise
         raise type(error)(f"{call.name}: {error}", error.code) from error
-    except (shapely.errors.ShapelyError, ValueError, TypeError, ArithmeticError) as error:
+    except Exception as error:
+        if not isinstance(error, ValueError | TypeError | ArithmeticError) and not _of_geos(error):
+            raise
         raise StepError(f"{call.name}: {error}", "step-failed") from error
 
 
+def _of_geos(error: Exception) -> bool:
+    """Whether GEOS refused; asked by name, since not every recipe needs shapely."""
+    return any(c.__name__ == "ShapelyError" for c in type(error).__mro__)
+
+
 def _apply(step: Step, variant: Variant, params: Mapping[str, Any], layer: Layer) -> Layer:
-    if _SHAPES & {*variant.reads, *variant.writes}:
+    if _SHAPES & {*variant.reads}:
         layer = layer.decoded()
     columns = variant.columns(params)
+    if Frame in variant.reads:
+        columns = tuple(layer.header.field_names())
+    if columns and {Fields, Frame} & {*variant.reads}:
+        layer = layer.readable(columns)
     inputs = [layer.get(aspect, columns) for aspect in variant.reads]
     out = _results(variant, variant.function(*inputs, **_own(variant, params)))
     if Frame in out:
@@ -140,11 +150,11 @@ def _non_finite(
     inputs: list[Any], variant: Variant, coords: Any, layer: Layer, rejected: Rejected
 ) -> Rejected:
     """Rows whose finite coordinates became non-finite, added to the rejected ones."""
+    if np.isfinite(coords).all():
+        return rejected
     before = inputs[variant.reads.index(Coords)] if Coords in variant.reads else coords
     lost = np.isfinite(before).all(axis=1) & ~np.isfinite(coords).all(axis=1)
-    if not lost.any():
-        return rejected
-    _, feature = shapely.get_coordinates(layer.geometry(), return_index=True)
+    feature = np.repeat(np.arange(len(layer)), np.diff(layer.vertices().vertex_offsets))
     rows = np.setdiff1d(np.unique(feature[lost]), rejected.rows)
     reasons = ("a coordinate left the range in which the operation is defined",) * len(rows)
     return Rejected(
@@ -154,13 +164,19 @@ def _non_finite(
 
 def _note_lost_m(step: Step, before: Layer, after: Layer) -> None:
     """Count features whose M values a step could not carry."""
-    if before.shapes is None or after.shapes is None or before.shapes is after.shapes:
+    if before.code < 10 or before.shapes is None or after.shapes is None:
+        return
+    import shapely
+
+    if before.shapes is after.shapes:
         return
     if (had := int(shapely.has_m(before.shapes).sum())) and not shapely.has_m(after.shapes).any():
         before.account.note(f"{step.name} dropped the M values of features", had)
 
 
 def _put_frame(frame: Any, layer: Layer) -> Layer:
+    from .frames import from_frame
+
     result = from_frame(frame, layer)
     rows = np.asarray(frame.index, dtype=np.int64)
     kept = len(np.unique(rows))

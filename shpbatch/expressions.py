@@ -47,7 +47,8 @@ def result_type(text: str, fields: Sequence[Field]) -> pa.DataType:
     """
     import pyarrow as pa
 
-    from .layer import ARROW_TYPES, VIRTUAL_TYPES
+    from .layer import VIRTUAL_TYPES
+    from .shapefile.values import ARROW_TYPES
 
     spelled = [f.name for f in fields]
     types = {}

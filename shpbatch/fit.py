@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import shapely
 
 from .layer import Layer
 
@@ -30,42 +28,38 @@ def fit(layer: Layer) -> Layer:
 
     Geometry that no step touched is not looked at.
     """
-    if layer.shapes is None or layer.header.geometry_type not in TYPE_IDS:
+    changed = np.flatnonzero(layer.changed())
+    if layer.shapes is None or not len(changed) or layer.header.geometry_type not in TYPE_IDS:
         return layer
-    shapes = layer.shapes.copy()
+    import shapely
+
+    shapes = layer.shapes[changed]
     empty = shapely.is_empty(shapes)
     layer.account.note("geometries became empty and are written as null", int(empty.sum()))
-    shapes[empty] = None
-    shapes = _promoted(shapes, layer.header.geometry_type)
-    present = ~shapely.is_missing(shapes)
     types = shapely.get_type_id(shapes)
-    misfit = present & ~np.isin(types, TYPE_IDS[layer.header.geometry_type])
+    misfit = ~empty & (types >= 0) & ~np.isin(types, TYPE_IDS[layer.header.geometry_type])
+    if layer.header.geometry_type == "Point":
+        misfit &= ~((types == 4) & (shapely.get_num_geometries(shapes) == 1))
     reasons = {
-        int(i): f"a {shapes[i].geom_type} does not fit a {layer.header.geometry_type} layer"
+        int(
+            changed[i]
+        ): f"a {shapes[i].geom_type} does not fit a {layer.header.geometry_type} layer"
         for i in np.flatnonzero(misfit)
     }
     for i in _non_finite(shapes):
-        reasons.setdefault(int(i), "a coordinate is not finite")
-    result = replace(layer, wkb=None, shapes=shapes)
+        reasons.setdefault(int(changed[i]), "a coordinate is not finite")
     if not reasons:
-        return result
+        return layer
     rows = np.array(sorted(reasons), dtype=np.int64)
     layer.account.reject("write", layer.rows[rows], tuple(reasons[i] for i in rows.tolist()))
-    return result.take(np.setdiff1d(np.arange(len(layer)), rows))
-
-
-def _promoted(shapes: NDArray[np.object_], geometry_type: str) -> NDArray[np.object_]:
-    """Points of a MultiPoint layer as MultiPoint, MultiPoints of one point as Point."""
-    types = shapely.get_type_id(shapes)
-    if geometry_type == "MultiPoint" and (single := types == 0).any():
-        shapes[single] = [shapely.MultiPoint([p]) for p in shapes[single]]
-    if geometry_type == "Point":
-        single = (types == 4) & (shapely.get_num_geometries(shapes) == 1)
-        shapes[single] = shapely.get_geometry(shapes[single], 0)
-    return shapes
+    return layer.take(np.setdiff1d(np.arange(len(layer)), rows))
 
 
 def _non_finite(shapes: NDArray[np.object_]) -> NDArray[np.int64]:
+    import shapely
+
+    if np.isfinite(shapely.get_coordinates(shapes)).all() and not shapely.has_z(shapes).any():
+        return np.empty(0, np.int64)
     coords, rows = shapely.get_coordinates(shapes, include_z=True, return_index=True)
     # A 2D geometry has NaN for its third coordinate here, which says nothing.
     three = shapely.has_z(shapes)[rows]

@@ -41,7 +41,8 @@ def to_frame(layer: Layer) -> geopandas.GeoDataFrame:
         pa.int64(): pd.Int64Dtype(),
         pa.bool_(): pd.BooleanDtype(),
     }
-    table = pa.table(list(layer.columns), names=layer.header.field_names())
+    columns = [layer.values(i) for i in range(len(layer.columns))]
+    table = pa.table(columns, names=layer.header.field_names())
     frame = table.to_pandas(types_mapper=types.get)
     frame.index = pd.RangeIndex(len(layer))
     return geopandas.GeoDataFrame(
@@ -90,7 +91,7 @@ def _rows(frame: Any, n: int) -> Any:
 
 def _table(frame: Any, header: Header) -> pa.Table:
     """Attribute columns as Arrow, each of its field's own type where the values allow it."""
-    from .layer import ARROW_TYPES
+    from .shapefile.values import ARROW_TYPES
 
     known = {f.name: ARROW_TYPES[f.arrow] for f in header.fields}
     arrays = {}

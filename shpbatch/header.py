@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 from .errors import ReadError
 from .models import Bounds4, Field, Header, Problem, Source
 from .shapefile.bundle import Bundle
+from .shapefile.dbf import parse_table
 from .shapefile.encoding import detect
-from .shapefile.index import HEADER_BYTES, MAGIC, count_records, read_shx
+from .shapefile.index import HEADER_BYTES, MAGIC, load_index
 
-__all__ = ["SHAPE_TYPES", "dbf_fields", "read_header", "shape_code"]
+__all__ = ["SHAPE_TYPES", "read_header", "shape_code"]
 
 SHAPE_TYPES = {
     0: "Null",
@@ -45,7 +47,8 @@ def read_header(source: Source, whole: bool = False) -> Header:
     _check_magic(head, source.name)
     geometry_type, has_z, has_m = _shape_type(head, source.name)
     problems: list[Problem] = []
-    if read_shx(bundle) is None:
+    index = load_index(bundle, check=False)
+    if index.rebuilt:
         problems.append(Problem("shx-missing", "no usable .shx; the index is rebuilt in memory"))
     declared = 2 * struct.unpack(">i", head[24:28])[0]
     if declared != bundle.size("shp"):
@@ -59,7 +62,7 @@ def read_header(source: Source, whole: bool = False) -> Header:
         geometry_type=geometry_type,
         has_z=has_z,
         has_m=has_m,
-        count=count_records(bundle),
+        count=len(index),
         fields=fields,
         crs=crs,
         encoding=encoding,
@@ -100,42 +103,29 @@ def _bounds(head: bytes) -> Bounds4 | None:
     return box if all(abs(v) < 1e300 for v in box) and any(box) else None
 
 
-def dbf_fields(data: bytes, name: str) -> list[tuple[bytes, str, int, int]]:
-    """Field descriptors of a ``.dbf`` header: name bytes, type, width, decimals."""
-    if len(data) < 32:
-        raise ReadError(f"{name}: the .dbf is cut within its header", "bad-dbf")
-    length = struct.unpack("<H", data[8:10])[0]
-    if length > len(data):
-        raise ReadError(
-            f"{name}: the .dbf is cut within its header, at byte {len(data)} of {length}", "bad-dbf"
-        )
-    found = []
-    for at in range(32, length - 31, 32):
-        if data[at] == 0x0D:
-            break
-        raw = data[at : at + 11].split(b"\0")[0]
-        kind = chr(data[at + 11])
-        width, decimals = data[at + 16], data[at + 17]
-        if kind == "C" and decimals:  # Clipper: text wider than 255 uses the decimals byte
-            width, decimals = width + 256 * decimals, 0
-        found.append((raw, kind, width, decimals))
-    return found
-
-
 def _attributes(
     bundle: Bundle, name: str, whole: bool
 ) -> tuple[tuple[Field, ...], str, str, list[Problem]]:
     if "dbf" not in bundle:
         return (), "utf-8", "default", [Problem("dbf-missing", "no .dbf: a layer without fields")]
-    data = bundle.read("dbf", -1 if whole else SAMPLE_BYTES)
-    descriptors = dbf_fields(data, name)
-    body = data[struct.unpack("<H", data[8:10])[0] :]
+    data = bundle.read("dbf", SAMPLE_BYTES)
+    table = parse_table(data, name)
     cpg = bundle.read("cpg", 256).decode("latin-1") if "cpg" in bundle else None
-    sample = b" ".join(d[0] for d in descriptors) + b" " + body
-    codec, told, doubt = detect(cpg, data[29], sample)
+    names = b" ".join(d.name for d in table.descriptors) + b" "
+
+    def sample() -> Iterator[bytes]:
+        yield names
+        yield data[table.start :]
+        if whole and len(data) == SAMPLE_BYTES:
+            with bundle.open("dbf") as file:
+                file.read(SAMPLE_BYTES)
+                while part := file.read(1 << 20):
+                    yield part
+
+    codec, told, doubt = detect(cpg, table.ldid, sample)
     fields = tuple(
-        Field(raw.decode(codec, "surrogateescape"), kind, width, decimals)
-        for raw, kind, width, decimals in descriptors
+        Field(d.name.decode(codec, "surrogateescape"), d.kind, d.width, d.decimals)
+        for d in table.descriptors
     )
     problems = [Problem("encoding-doubtful", doubt)] if doubt else []
     return fields, codec, told, problems

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import shapely
 
 from . import aspects
 from .account import Account
 from .aspects import find_field
 from .errors import StepError
-from .models import Field, Header
+from .header import shape_code
+from .models import Header
+from .shapefile.encode import encode
+from .shapefile.ragged import Ragged, ring_reversed
+from .shapefile.records import Records, join_records
+from .shapefile.rows import Slice
+from .shapefile.shp import Declined, decode, record_ranges
+from .shapefile.types import PATCH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ARROW_TYPES", "VIRTUAL_TYPES", "Layer", "field_of", "with_field"]
+    from .columns import Body
+    from .shapefile.shapes import Shapes
 
-ARROW_TYPES = {
-    "string": pa.string(),
-    "int32": pa.int32(),
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-    "date32": pa.date32(),
-    "bool": pa.bool_(),
-}
+__all__ = ["VIRTUAL_TYPES", "Layer"]
+
 #: Fields that every layer has without a column, as in GDAL's SQL.
 VIRTUAL_TYPES = {
     "FID": "int64",
@@ -37,39 +37,6 @@ VIRTUAL_TYPES = {
     "OGR_GEOM_X": "float64",
     "OGR_GEOM_Y": "float64",
 }
-_LETTERS = {"string": "C", "int32": "N", "int64": "N", "float64": "N", "date32": "D", "bool": "L"}
-_WIDTHS = {"int32": (9, 0), "int64": (18, 0), "float64": (24, 15), "date32": (8, 0), "bool": (1, 0)}
-
-
-def field_of(name: str, arrow: pa.DataType) -> Field:
-    """The field that holds a new column; text is as wide as its widest value (0 = later).
-
-    Raises
-    ------
-    StepError
-        ``field-type`` where dBASE has no such type.
-    """
-    kind = next((k for k, t in ARROW_TYPES.items() if t.equals(arrow)), None)
-    if kind is None:
-        raise StepError(
-            f"field '{name}': dBASE has no type for {arrow}; cast it to text, number or DATE",
-            "field-type",
-        )
-    return Field(name, _LETTERS[kind], *_WIDTHS.get(kind, (0, 0)))
-
-
-def with_field(fields: tuple[Field, ...], new: Field) -> tuple[Field, ...]:
-    """Fields with one replaced (of the same name, minding case last) or added.
-
-    A field whose type stays keeps its declared width.
-    """
-    try:
-        at = find_field(new.name, [f.name for f in fields])
-    except StepError:
-        return (*fields, new)
-    kept = fields[at]
-    kept = kept if kept.arrow == new.arrow else replace(new, name=kept.name)
-    return (*fields[:at], kept, *fields[at + 1 :])
 
 
 @dataclass(frozen=True)
@@ -77,29 +44,43 @@ class Layer:
     """Features of one layer, or of a window of it.
 
     A layer is a value: ``put`` and ``take`` give new ones that share what did
-    not change.
+    not change. Geometry is in up to three forms: ``records`` (bytes as
+    found), or ``ragged`` (vertices that a step moved), and ``shapes`` made of
+    them. A row whose shape is still the one in ``origin`` keeps its bytes.
 
     Attributes
     ----------
     header : Header
-    columns : tuple of pyarrow arrays
-        One a field, in the header's order.
-    wkb : pyarrow.Array or None
-        Geometry as read, until a step asks for it.
-    shapes : ndarray of object or None
-        Shapely geometries, once decoded or made.
+    columns : tuple
+        One a field, in the header's order: a `Slice` of the source's rows
+        while it is carried, else a pyarrow array.
     rows : ndarray of int64
         Row of each feature in the source.
+    body : Body or None
+        The rows of the ``.dbf`` that ``columns`` are slices of.
+    code : int
+        Shape type of ``records`` or ``ragged``.
+    shapes, origin : ndarray of object or None
+        Shapely geometries: as they are, and as they were made of the records.
     account : Account
         Where the engine counts; shared by all layers of one task.
+    fallback : callable or None
+        Gives shapely geometries of rows that the codec declines.
     """
 
     header: Header
     columns: tuple[Any, ...]
     rows: NDArray[np.int64]
-    wkb: Any = None
+    body: Body | None = None
+    code: int = 0
+    records: Records | None = None
+    ragged: Ragged | None = None
     shapes: NDArray[np.object_] | None = None
+    origin: NDArray[np.object_] | None = None
     account: Account = field(default_factory=Account, compare=False)
+    fallback: Callable[[NDArray[np.int64]], NDArray[np.object_]] | None = field(
+        default=None, compare=False
+    )
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -116,15 +97,16 @@ class Layer:
             from .frames import to_frame
 
             return to_frame(self)
-        geometry = self.geometry()
         if aspect is aspects.Geometry:
-            return geometry.copy()
+            return self.geometry().copy()
         if aspect is aspects.Bounds:
-            return shapely.bounds(geometry)
-        return shapely.get_coordinates(geometry, include_z=self.header.has_z)
+            return self.bounds()
+        return self.vertices().coords
 
-    def fields(self, names: Sequence[str]) -> pa.Table:
+    def fields(self, names: Sequence[str]) -> Any:
         """A table of the named fields, under the names that were asked for."""
+        import pyarrow as pa
+
         # A table knows its rows by its columns: one more, taken off, keeps the count of none.
         rows = {"": pa.nulls(len(self))}
         return pa.table(rows | {n: self.column(n) for n in names}).select(list(names))
@@ -132,80 +114,162 @@ class Layer:
     def column(self, name: str) -> Any:
         """One field by name, or one of GDAL's virtual fields (FID, OGR_GEOM_AREA…)."""
         try:
-            return self.columns[find_field(name, self.header.field_names())]
+            at = find_field(name, self.header.field_names())
         except StepError:
-            virtual = self._virtual(name.upper())
-            if virtual is None:
-                raise
-            return pa.array(virtual, from_pandas=True)  # NaN, larger than all to DuckDB, is NULL
+            from .columns import virtual
 
-    def _virtual(self, name: str) -> Any:
-        if name == "FID":
-            return self.rows
-        if name == "OGR_GEOM_AREA":
-            return np.nan_to_num(shapely.area(self.geometry()))
-        if name == "OGR_GEOM_LENGTH":
-            return np.nan_to_num(shapely.length(self.geometry()))
-        if name in ("OGR_GEOM_X", "OGR_GEOM_Y"):
-            points = shapely.centroid(self.geometry())
-            points[shapely.is_empty(points)] = None  # an empty point has no x: GEOS raises
-            return shapely.get_x(points) if name.endswith("X") else shapely.get_y(points)
-        return None
+            found = virtual(self, name.upper())
+            if found is None:
+                raise
+            return found
+        return self.values(at)
+
+    def values(self, at: int) -> Any:
+        """The column at a place, as an Arrow array."""
+        column = self.columns[at]
+        if not isinstance(column, Slice):
+            return getattr(column, "array", column)
+        assert self.body is not None
+        return self.body.values(column, self.header.fields[at], self.header.encoding, self.rows)
+
+    def readable(self, names: Sequence[str]) -> Layer:
+        """The layer, cells of the named fields that hold no value counted or their rows rejected."""
+        from .columns import without_bad_values
+
+        return without_bad_values(self, names) if self.body is not None else self
 
     def geometry(self) -> NDArray[np.object_]:
         """Shapely geometries, object (n,), None for null; rows GEOS cannot hold are None too."""
-        if self.shapes is not None:
-            return self.shapes
-        if self.wkb is None:
-            return np.full(len(self), None, dtype=object)
-        data = np.asarray(self.wkb.to_numpy(zero_copy_only=False), dtype=object)
-        shapes = np.asarray(shapely.from_wkb(data, on_invalid="ignore"), dtype=object)
-        given = ~np.asarray(self.wkb.is_null(), dtype=bool)
-        if (unread := given & shapely.is_missing(shapes)).any():
-            shapes[unread] = shapely.from_wkb(data[unread], on_invalid="fix")
-            cured = unread & ~shapely.is_missing(shapes)
-            self.account.note(
-                "unclosed rings, or rings of too few points, were closed", int(cured.sum())
-            )
-        return shapes
+        return self.shapes if self.shapes is not None else self._made().shapes
 
     def decoded(self) -> Layer:
-        """The same layer with its geometry decoded; rows that cannot be are rejected."""
-        if self.shapes is not None or self.wkb is None:
+        """The same layer with its geometry as shapes; rows that cannot be are rejected."""
+        if self.shapes is not None:
             return self
-        shapes = self.geometry()
-        layer = replace(self, wkb=None, shapes=shapes)
-        given = ~np.asarray(self.wkb.is_null(), dtype=bool)
-        if not (lost := given & shapely.is_missing(shapes)).any():
+        made = self._made()
+        layer = replace(self, shapes=made.shapes, origin=made.shapes.copy())
+        if not made.lost.any():
             return layer
-        rows = np.flatnonzero(lost)
+        rows = np.flatnonzero(made.lost)
         reason = "GEOS cannot hold this geometry (a line of 1 point, a ring of 2, a TIN)"
         self.account.reject("read", self.rows[rows], (reason,) * len(rows))
-        return layer.take(np.flatnonzero(~lost))
+        return layer.take(np.flatnonzero(~made.lost))
+
+    def _made(self) -> Shapes:
+        """Shapes of the records; from GDAL where the codec declines them."""
+        from .shapefile.shapes import Shapes, to_shapes
+
+        try:
+            made = to_shapes(self.vertices())
+        except Declined as reason:
+            shapes = self._by_fallback(reason)
+            none = np.zeros(len(self), dtype=bool)
+            return Shapes(shapes, none, none)
+        cured = "unclosed rings, or rings of too few points, were closed"
+        self.account.note(cured, int(made.cured.sum()))
+        return made
+
+    def _by_fallback(self, reason: Declined) -> NDArray[np.object_]:
+        if self.fallback is None:
+            raise StepError(f"the geometry cannot be decoded: {reason}", "declined") from None
+        self.account.note(f"geometry read with GDAL: {reason}", len(self))
+        return self.fallback(self.rows)
+
+    def vertices(self) -> Ragged:
+        """The vertices of all rows, no geometry object made where no step made one."""
+        changed = self.changed()
+        if not changed.any():
+            if self.ragged is not None:
+                return self.ragged
+            try:
+                return decode(self.encoded(self.code), self.code)
+            except Declined as reason:
+                return self._normalised(reason)
+        code = shape_code(self.header)
+        if self.shapes is not None and (changed.all() or code != self.code):
+            from .shapefile.shapes import from_shapes
+
+            return from_shapes(self.shapes, code)
+        return decode(self.encoded(code), code)
+
+    def _normalised(self, reason: Declined) -> Ragged:
+        """Vertices of records of several types, all in the layer's own."""
+        from .shapefile.shapes import from_shapes
+
+        if self.code == PATCH:
+            raise reason
+        return from_shapes(self._by_fallback(reason), self.code)
+
+    def bounds(self) -> NDArray[np.float64]:
+        """Boxes (n, 4), as the records have them where no step changed the geometry."""
+        if self.shapes is not None and self.changed().any():
+            import shapely
+
+            boxes: NDArray[np.float64] = shapely.bounds(self.shapes)
+            return boxes
+        if self.ragged is not None:
+            return self.ragged.bounds()
+        if self.records is None:
+            return np.full((len(self), 4), np.nan)
+        return record_ranges(self.records, self.code)[:, :4]
+
+    def changed(self) -> NDArray[np.bool_]:
+        """Rows whose shape is not the very object that was made of the record."""
+        if self.shapes is None:
+            return np.zeros(len(self), dtype=bool)
+        if self.origin is None:
+            return np.ones(len(self), dtype=bool)
+        pairs = zip(self.shapes.tolist(), self.origin.tolist(), strict=True)
+        return np.fromiter((a is not b for a, b in pairs), bool, len(self))
+
+    def encoded(self, code: int) -> Records:
+        """The geometry as records of a shape type: bytes as found where no step changed them."""
+        changed = self.changed()
+        kept = encode(self.ragged) if self.ragged is not None else self.records
+        if kept is not None and self.code == code and not changed.any():
+            return kept
+        from .shapefile.shapes import from_shapes
+
+        if kept is None or self.code != code or changed.all():
+            return encode(from_shapes(self.geometry(), code))
+        assert self.shapes is not None
+        made = encode(from_shapes(self.shapes[changed], code))
+        return join_records(kept.take(np.flatnonzero(~changed)), made, changed)
+
+    def carries_records(self, code: int) -> bool:
+        """Whether every row's record is the source's own."""
+        return self.records is not None and self.code == code and not self.changed().any()
 
     # -- writing -----------------------------------------------------------
 
     def put(self, aspect: type, value: Any) -> Layer:
         """The layer with one aspect replaced; rows must be the layer's own."""
         if aspect is aspects.Header:
-            return self._put_header(value)
+            from .columns import put_header
+
+            return put_header(self, value)
         if aspect is aspects.Fields:
-            return self._put_fields(value)
+            from .columns import put_fields
+
+            return put_fields(self, value)
         if aspect is aspects.Geometry:
             return self._put_shapes(np.asarray(value, dtype=object))
         if aspect is aspects.Coords:
-            return replace(self, wkb=None, shapes=_moved(self.geometry(), value))
+            return self._put_coords(np.asarray(value, dtype=np.float64))
         raise TypeError(f"a step cannot return {aspect.__name__}")
 
     def take(self, rows: NDArray[np.int64]) -> Layer:
         """Rows by number: fewer, repeated or in another order."""
-        index = pa.array(rows)
+        from .columns import taken
+
         return replace(
             self,
             header=replace(self.header, count=len(rows)),
-            columns=tuple(c.take(index) for c in self.columns),
-            wkb=None if self.wkb is None else self.wkb.take(index),
+            columns=tuple(taken(c, rows) for c in self.columns),
+            records=None if self.records is None else self.records.take(rows),
+            ragged=None if self.ragged is None else self.ragged.take(rows),
             shapes=None if self.shapes is None else self.shapes[rows],
+            origin=None if self.origin is None else self.origin[rows],
             rows=self.rows[rows],
         )
 
@@ -215,45 +279,14 @@ class Layer:
                 f"{len(shapes)} geometries for {len(self)} features; return Rows as well",
                 "row-mismatch",
             )
-        return replace(self, wkb=None, shapes=shapes)
+        return replace(self, shapes=shapes)
 
-    def _put_fields(self, table: pa.Table) -> Layer:
-        """Replace the fields of these names, add the others at the end."""
-        if table.num_columns and table.num_rows != len(self):
+    def _put_coords(self, coords: NDArray[np.float64]) -> Layer:
+        before = self.vertices()
+        if len(coords) != len(before.coords):
             raise StepError(
-                f"{table.num_rows} values for {len(self)} features; return Rows as well",
+                f"{len(coords)} vertices for {len(before.coords)}; a step on Coords keeps them",
                 "row-mismatch",
             )
-        fields, columns = self.header.fields, list(self.columns)
-        for name, column in zip(table.column_names, table.columns, strict=True):
-            before = fields
-            fields = with_field(fields, field_of(name, column.type))
-            if len(fields) > len(before):
-                columns.append(column)
-            else:
-                columns[find_field(name, [f.name for f in before])] = column
-        header = replace(self.header, fields=fields)
-        return replace(self, header=header, columns=tuple(columns))
-
-    def _put_header(self, header: Header) -> Layer:
-        """Keep the fields that the header lists, in its order; the rest of it as given."""
-        left = list(range(len(self.header.fields)))
-        picked = []
-        for wanted in header.fields:
-            at = next((i for i in left if self.header.fields[i] == wanted), None)
-            if at is None:
-                raise StepError(f"the header names a field '{wanted.name}' that is not there")
-            left.remove(at)
-            picked.append(self.columns[at])
-        return replace(self, header=replace(header, count=len(self)), columns=tuple(picked))
-
-
-def _moved(shapes: NDArray[np.object_], coords: NDArray[np.float64]) -> NDArray[np.object_]:
-    """Geometries with other coordinates; Z is kept, M is not.
-
-    shapely.set_coordinates makes Z and M of a geometry that has both NaN, so M goes first.
-    """
-    shapes = shapes.copy()
-    both = np.flatnonzero(shapely.has_m(shapes) & shapely.has_z(shapes))
-    shapes[both] = shapely.from_wkb(shapely.to_wkb(shapes[both], output_dimension=3))
-    return np.asarray(shapely.set_coordinates(shapes, coords), dtype=object)
+        moved = ring_reversed(before, before.moved(coords))
+        return replace(self, ragged=moved, code=moved.code, records=None, shapes=None, origin=None)

@@ -12,6 +12,7 @@ __all__ = [
     "Field",
     "Header",
     "Outcome",
+    "Policy",
     "Problem",
     "Recipe",
     "Report",
@@ -70,13 +71,16 @@ class Field:
     """One attribute column as the ``.dbf`` declares it.
 
     ``type`` is the dBASE letter: C text, N or F number, D date, L logical.
-    ``width`` and ``decimals`` are in bytes; 0 means "as narrow as fits".
+    ``width`` and ``decimals`` are in bytes. ``fresh`` is a field that a step
+    added: its type is known, its width is the widest that it may take, and
+    becomes as narrow as its values allow when they are all known.
     """
 
     name: str
     type: str
     width: int = 0
     decimals: int = 0
+    fresh: bool = field(default=False, compare=False)
 
     @property
     def arrow(self) -> str:
@@ -214,11 +218,41 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """What to do with what is bad, and whether to look twice.
+
+    Attributes
+    ----------
+    on_bad_record : {"fail", "skip"}
+        Records whose structure is broken: the layer fails, or they are left
+        out and counted as unreadable.
+    on_bad_value : {"null", "reject"}
+        Cells that a step reads and that hold no value of their type.
+    proof : bool
+        Read back what was written.
+    """
+
+    on_bad_record: Literal["fail", "skip"] = "fail"
+    on_bad_value: Literal["null", "reject"] = "null"
+    proof: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One source, the recipe for it, and the sink it becomes.
 
-    ``problem`` is why the plan already knows it cannot be done;
-    ``skip`` why there is nothing to do.
+    Attributes
+    ----------
+    rows : tuple of int or None
+        Do only these rows, up to the second, and leave the result as ``part``.
+    part : str
+        Name of the folder, in the stage, of a result that is to be joined.
+    parts : tuple of str
+        Join these into the sink.
+    problem : Problem or None
+        Why the plan already knows that it cannot be done.
+    skip : str or None
+        Why there is nothing to do.
     """
 
     source: Source
@@ -229,6 +263,10 @@ class Task:
     overwrite: bool = False
     problem: Problem | None = None
     skip: str | None = None
+    policy: Policy = Policy()
+    rows: tuple[int, int] | None = None
+    part: str = ""
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One file from source to sink: read, steps, write, check, publish.
+"""One file from source to sink: read, steps, write, prove, publish.
 
 `shp_parser` is the function that is mapped over a list: by `map_parser`, by
 `run`, or by a plain ``multiprocessing.Pool``. It returns an outcome and never
@@ -14,14 +14,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from .errors import LayerError, ShpbatchError, WriteError
+from .errors import ShpbatchError
 from .messages import report_progress
-from .models import Features, Header, Outcome, Recipe, Sink, Source, Task
+from .models import Outcome, Recipe, Task
 
 __all__ = ["run_task", "shp_parser"]
 
-#: Shares of a file's work, for the bar: reading, steps, writing.
-_READ, _STEPS = 0.35, 0.75
+Progress = Callable[[float], None]
 
 
 def shp_parser(
@@ -67,7 +66,7 @@ def shp_parser(
     return outcome
 
 
-def run_task(task: Task, progress: Callable[[float], None] | None = None) -> Outcome:
+def run_task(task: Task, progress: Progress | None = None) -> Outcome:
     """Do one task of a plan; never raise.
 
     Parameters
@@ -83,7 +82,9 @@ def run_task(task: Task, progress: Callable[[float], None] | None = None) -> Out
     if problem := task.problem or task.source.problem:
         return Outcome(names, "failed", code=problem.code, reason=problem.reason)
     try:
-        outcome = _work(task, progress or report_progress)
+        from .work import do_task
+
+        outcome = do_task(task, progress or report_progress)
     except Exception as error:
         return failure(names, error, time.monotonic() - start)
     return replace(outcome, seconds=time.monotonic() - start)
@@ -106,98 +107,3 @@ def failure(names: tuple[str, ...], error: Exception, seconds: float) -> Outcome
         seconds=seconds,
         detail=traceback.format_exc(limit=-8),
     )
-
-
-def _work(task: Task, progress: Callable[[float], None]) -> Outcome:
-    from .check import staged_count
-    from .engine import apply_recipe
-    from .fit import fit
-    from .formats.arrow import read_layer, write_layer
-    from .publish import publish, refuse_existing, stage, translated
-
-    sink = Path(task.sink)
-    if not task.overwrite:
-        refuse_existing(task.stage, sink)
-    layer = read_layer(task.source, lambda part: progress(part * _READ))
-    source = layer.header
-    declared = source.count
-    layer = apply_recipe(task.recipe, layer, lambda part: progress(_READ + part * (_STEPS - _READ)))
-    layer = fit(layer)
-    features = layer.account.features(declared, len(layer))
-    if not features.balances():
-        raise LayerError(f"the account of features does not balance: {features}", "unbalanced")
-    with stage(task.stage) as folder, translated(str(sink)):
-        write_layer(layer, folder, lambda part: progress(_STEPS + part * (1 - _STEPS)))
-        _check_written(folder, len(layer), staged_count(folder))
-        write_sidecars(task.source, source, layer.header, folder)
-        publish(task.stage, folder, sink)
-    return Outcome(
-        (task.source.name,),
-        "done",
-        sinks=(Sink(str(sink), len(layer)),),
-        features=features,
-        notes=_notes(source, layer.account.notes, features),
-    )
-
-
-def _check_written(folder: Path, meant: int, written: int) -> None:
-    if meant != written:
-        raise WriteError(
-            f"{meant} features were meant, {written} were written; is the disk full?",
-            "write-incomplete",
-        )
-
-
-def _notes(source: Header, notes: dict[str, int], features: Features) -> tuple[str, ...]:
-    """What a person should know of a complete output."""
-    found = [
-        p.reason
-        for p in source.problems
-        if p.code in ("encoding-doubtful", "shx-missing", "length-lies")
-    ]
-    found += [f"{text} ({count:,})" for text, count in notes.items()]
-    if features.deleted:
-        found.append(f"{features.deleted:,} features were flagged as deleted and left out")
-    return tuple(found)
-
-
-def write_sidecars(source: Source, before: Header, after: Header, folder: Path) -> None:
-    """Stage ``.prj``, ``.cpg`` and the sidecars that stay true; stale indexes are left."""
-    from .shapefile.bundle import TRAVELLING, Bundle
-
-    bundle = Bundle.of(source)
-    for extension in TRAVELLING:
-        if extension in bundle:
-            bundle.copy(extension, folder / f"layer.{extension}")
-    if after.crs == before.crs:
-        if "prj" in bundle:
-            bundle.copy("prj", folder / "layer.prj")
-    elif after.crs is not None:
-        (folder / "layer.prj").write_text(esri_wkt(after.crs), "utf-8")
-    cpg = folder / "layer.cpg"
-    cpg.unlink(missing_ok=True)
-    if not after.fields:
-        return
-    if before.encoding_from == "cpg" and "cpg" in bundle:
-        bundle.copy("cpg", cpg)
-    elif before.encoding_from != "ldid":
-        cpg.write_text("UTF-8" if after.encoding == "utf-8" else after.encoding, "ascii")
-
-
-def esri_wkt(crs: str) -> str:
-    """A CRS as a ``.prj`` holds it.
-
-    Raises
-    ------
-    WriteError
-        ``crs-unwritable`` for one that ESRI's WKT cannot express.
-    """
-    from pyproj import CRS
-    from pyproj.exceptions import CRSError
-
-    try:
-        return CRS.from_user_input(crs).to_wkt("WKT1_ESRI")
-    except CRSError as error:
-        raise WriteError(
-            f"the CRS {crs} cannot be written as a .prj: {error}", "crs-unwritable"
-        ) from None

@@ -15,8 +15,9 @@ import pytest
 import shapely
 
 from shpbatch.account import Account
-from shpbatch.layer import ARROW_TYPES, Layer
+from shpbatch.layer import Layer
 from shpbatch.models import Field, Header
+from shpbatch.shapefile.values import ARROW_TYPES
 
 #: WGS 84 as ESRI writes it into a .prj.
 WGS84 = (

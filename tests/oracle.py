@@ -22,7 +22,7 @@ import shapely
 from numpy.typing import NDArray
 
 from shpbatch.engine import apply_header, apply_recipe
-from shpbatch.formats.arrow import read_layer
+from shpbatch.reading import read_layer
 from shpbatch.layer import Layer
 from shpbatch.models import Header, Source
 from shpbatch.recipe import parse_chain

@@ -28,10 +28,11 @@ from shpbatch.aspects import Coords, Fields, Frame, Geometry, Header, Rows
 from shpbatch.engine import apply_header, apply_recipe
 from shpbatch.errors import LayerError
 from shpbatch.fit import fit
-from shpbatch.layer import ARROW_TYPES, Layer
+from shpbatch.layer import Layer
 from shpbatch.models import Recipe
 from shpbatch.recipe import parse_chain
 from shpbatch.registry import STEPS, Step
+from shpbatch.shapefile.values import ARROW_TYPES
 
 STEP_FILES = {
     p.stem.replace("_", "-"): p

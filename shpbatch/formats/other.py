@@ -9,7 +9,7 @@ import shapely
 from ..aspects import OtherLayer
 from ..errors import LayerError, StepError
 from ..models import Source
-from .arrow import read_layer
+from ..reading import read_layer
 
 __all__ = ["load_other"]
 

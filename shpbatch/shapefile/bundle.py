@@ -6,6 +6,7 @@ import lzma
 import os
 import shutil
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -136,6 +137,18 @@ class Bundle:
             raise ReadError(
                 f"{self.name(extension)}: cannot be read: {reason}", "source-unreadable"
             ) from error
+
+    @contextmanager
+    def file(self, extension: str) -> Iterator[IO[bytes]]:
+        """Open a member as a real file, one in a zip as an unpacked copy that goes away."""
+        with self.open(extension) as member:
+            if not self.zipped:
+                yield member
+                return
+            with tempfile.TemporaryFile(prefix="shpbatch-") as file:
+                shutil.copyfileobj(member, file, 1 << 20)
+                file.flush()  # its size is asked of the system
+                yield file
 
     def read(self, extension: str, limit: int = -1) -> bytes:
         """The first ``limit`` bytes of a member (all by default), empty where there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable, Iterable
 
 __all__ = ["LDID", "LDID_OF", "codec_of_cpg", "detect"]
 
@@ -61,7 +62,11 @@ def codec_of_cpg(text: str) -> str | None:
     return None
 
 
-def detect(cpg: str | None, ldid: int, sample: bytes) -> tuple[str, str, str | None]:
+#: Bytes in parts, as often as they are asked for: a .dbf may be larger than memory.
+Sample = Callable[[], Iterable[bytes]]
+
+
+def detect(cpg: str | None, ldid: int, sample: Sample) -> tuple[str, str, str | None]:
     """Decide on the encoding of a ``.dbf``.
 
     Parameters
@@ -70,8 +75,8 @@ def detect(cpg: str | None, ldid: int, sample: bytes) -> tuple[str, str, str | N
         Text of the ``.cpg``.
     ldid : int
         Language driver id, byte 29 of the ``.dbf`` header; 0 says nothing.
-    sample : bytes
-        Field names and body, as much as is at hand.
+    sample : callable
+        Gives field names and body, as much as is to be looked at, in parts.
 
     Returns
     -------
@@ -86,7 +91,7 @@ def detect(cpg: str | None, ldid: int, sample: bytes) -> tuple[str, str, str | N
         return codec, "cpg", None
     if told and ldid != ANSI and _decodes(sample, told):
         return told, "ldid", doubt
-    if sample.isascii():
+    if all(part.isascii() for part in sample()):
         return told or codec or "utf-8", "ldid" if told else "default", None
     if _decodes(sample, "utf-8"):
         return "utf-8", "bytes", doubt
@@ -104,10 +109,12 @@ def _doubt(cpg: str | None, codec: str | None) -> str | None:
     return f".cpg says {codec}, but the bytes are not {codec}"
 
 
-def _decodes(sample: bytes, codec: str) -> bool:
+def _decodes(sample: Sample, codec: str) -> bool:
+    # Not final: a sample may end within a character.
+    decoder = codecs.getincrementaldecoder(codec)()
     try:
-        # Not final: a sample may end within a character.
-        codecs.getincrementaldecoder(codec)().decode(sample)
+        for part in sample():
+            decoder.decode(part)
     except UnicodeError:
         return False
     return True

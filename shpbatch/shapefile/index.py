@@ -7,7 +7,9 @@ Main File" and "of the Index File". Lengths count 16-bit words.
 from __future__ import annotations
 
 import mmap
+import os
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import ReadError
@@ -17,68 +19,194 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["HEADER_BYTES", "build_shx", "chain", "count_records", "read_shx"]
+__all__ = ["HEADER_BYTES", "Index", "build_shx", "chain", "load_index"]
 
 HEADER_BYTES = 100
 MAGIC = 9994
+#: Entries looked at together: 8 MB of an index that may have 600.
+SLAB = 1 << 20
 
 
-def read_shx(bundle: Bundle) -> NDArray[np.int64] | None:
-    """Offsets and content lengths in bytes, int64 (n, 2); None without a usable ``.shx``.
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Offsets and content lengths of records, in words, int (n, 2).
+
+    ``entries`` may be a view of the mapped ``.shx``: a window of it costs
+    what the window holds. ``rebuilt`` says that the ``.shx`` was of no use.
+    """
+
+    entries: NDArray[np.int32]
+    rebuilt: bool = False
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def window(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Byte of each record's header, and bytes of its content."""
+        import numpy as np
+
+        words = self.entries[start:stop].astype(np.int64) * 2
+        return words[:, 0], words[:, 1]
+
+
+def load_index(bundle: Bundle, check: bool = True) -> Index:
+    """The index of a layer, rebuilt where there is no usable ``.shx``.
 
     Usable is what has the magic number and its own length, and does not leave
     out records that the chain of the ``.shp`` has.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    check : bool
+        Refuse entries that point outside the file.
+
+    Raises
+    ------
+    ReadError
+        ``chain-broken`` where neither tells where the records are;
+        ``shp-truncated``, ``bad-index`` where the index points elsewhere.
     """
     import numpy as np
 
-    data = bundle.read("shx")
-    if len(data) < HEADER_BYTES or struct.unpack(">i", data[:4])[0] != MAGIC:
+    entries = _read_shx(bundle)
+    if entries is not None:
+        total = sum(int((part[:, 1].astype(np.int64) * 2 + 8).sum()) for part in _slabs(entries))
+        if HEADER_BYTES + total < bundle.size("shp"):
+            try:
+                found = chain(bundle)
+                if len(found) > len(entries):
+                    return Index(found, rebuilt=True)
+            except ReadError:  # gaps between records: only the index knows them
+                pass
+        if check:
+            _check(bundle, entries)
+        return Index(entries)
+    return Index(chain(bundle), rebuilt=True)
+
+
+def _slabs(entries: NDArray[np.int32]) -> list[NDArray[np.int32]]:
+    return [entries[i : i + SLAB] for i in range(0, len(entries), SLAB)]
+
+
+def _read_shx(bundle: Bundle) -> NDArray[np.int32] | None:
+    """Entries of the ``.shx`` as they are; None where it is not one."""
+    import numpy as np
+
+    if "shx" not in bundle:
         return None
-    declared = 2 * struct.unpack(">i", data[24:28])[0]
-    if not HEADER_BYTES <= declared <= len(data):
+    head = bundle.read("shx", HEADER_BYTES)
+    if len(head) < HEADER_BYTES or struct.unpack(">i", head[:4])[0] != MAGIC:
+        return None
+    declared = 2 * struct.unpack(">i", head[24:28])[0]
+    if not HEADER_BYTES <= declared <= bundle.size("shx"):
         return None
     n = (declared - HEADER_BYTES) // 8
-    words = np.frombuffer(data, ">i4", 2 * n, HEADER_BYTES).reshape(n, 2)
-    index = words.astype(np.int64) * 2
-    if HEADER_BYTES + int((index[:, 1] + 8).sum()) < bundle.size("shp"):
-        try:
-            return index if len(chain(bundle)) <= n else None
-        except ReadError:  # gaps between records: only the index knows them
-            return index
-    return index
+    if bundle.zipped or declared < 1 << 24:
+        data = bundle.read("shx", declared)
+        return np.frombuffer(data, ">i4", 2 * n, HEADER_BYTES).reshape(n, 2)
+    with bundle.open("shx") as file:
+        view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return np.frombuffer(view, ">i4", 2 * n, HEADER_BYTES).reshape(n, 2)
 
 
-def check_index(bundle: Bundle, index: NDArray[np.int64]) -> None:
-    """Raise ReadError where the index points outside the ``.shp``."""
-    size = bundle.size("shp")
-    ends = index[:, 0] + 8 + index[:, 1]
-    bad = (index[:, 0] < HEADER_BYTES) | (index[:, 1] < 0) | (ends > size)
-    if bad.any():
-        i = int(bad.argmax())
+def _check(bundle: Bundle, entries: NDArray[np.int32]) -> None:
+    """Refuse an index that points outside the ``.shp``, or twice at the same bytes."""
+    import numpy as np
+
+    size, at, before = bundle.size("shp"), 0, HEADER_BYTES
+    for part in _slabs(entries):
+        words = part.astype(np.int64) * 2
+        ends = words[:, 0] + 8 + words[:, 1]
+        bad = (words[:, 0] < HEADER_BYTES) | (words[:, 1] < 0) | (ends > size)
+        if bad.any():
+            i = int(bad.argmax())
+            raise ReadError(
+                f"{bundle.name('shp')}: record {at + i + 1} should end at byte {ends[i]}, "
+                f"the file has {size}; it was cut: get it again from where it came",
+                "shp-truncated",
+            )
+        overlapping = words[:, 0] < np.concatenate([[before], ends[:-1]])
+        if overlapping.any():
+            _check_unsorted(bundle, entries)
+            return
+        at, before = at + len(part), int(ends[-1])
+
+
+def _check_unsorted(bundle: Bundle, entries: NDArray[np.int32]) -> None:
+    """Records may stand in another order than their numbers, but not in each other."""
+    import numpy as np
+
+    words = entries.astype(np.int64) * 2
+    order = np.argsort(words[:, 0], kind="stable")
+    ends = (words[:, 0] + 8 + words[:, 1])[order]
+    inside = words[order[1:], 0] < ends[:-1]
+    if inside.any():
+        i = int(inside.argmax())
         raise ReadError(
-            f"{bundle.name('shp')}: record {i + 1} should end at byte {ends[i]}, "
-            f"the file has {size}; it was cut: get it again from where it came",
-            "shp-truncated",
+            f"{bundle.name('shp')}: records {order[i] + 1} and {order[i + 1] + 1} of the .shx "
+            f"overlap at byte {words[order[i + 1], 0]}; delete the .shx, it can be rebuilt",
+            "bad-index",
         )
 
 
-def chain(bundle: Bundle) -> list[tuple[int, int]]:
-    """Offset and content length in bytes of every record, by walking record headers.
+def chain(bundle: Bundle) -> NDArray[np.int32]:
+    """Offset and content length in words of every record, found in the ``.shp`` alone.
 
     Raises
     ------
     ReadError
         ``chain-broken``, with the byte, where a record cannot be whole.
     """
-    with bundle.open("shp") as file:
-        if bundle.zipped:
-            return _walk(file.read(), bundle)
+    with bundle.file("shp") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= HEADER_BYTES:
+            return _entries([], [])
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-            return _walk(view, bundle)
+            found = _likely(view)
+            return found if found is not None else _walk(view, bundle)
 
 
-def _walk(data: bytes | mmap.mmap, bundle: Bundle) -> list[tuple[int, int]]:
-    found = []
+def _entries(at: object, length: object) -> NDArray[np.int32]:
+    import numpy as np
+
+    return np.column_stack([np.asarray(at, np.int64), np.asarray(length, np.int64)]) // 2
+
+
+def _likely(data: mmap.mmap) -> NDArray[np.int32] | None:
+    """The chain, where all that looks like a record header makes one.
+
+    A header is a number that may be one, a length, and the layer's shape type
+    (or a null shape, of 4 bytes): few other bytes look so. None where some do.
+    """
+    import numpy as np
+
+    code = struct.unpack_from("<i", data, 32)[0]
+    declared = 2 * struct.unpack_from(">i", data, 24)[0]
+    most, found, step = len(data) // 12, [], 4 * SLAB
+    for begin in range(HEADER_BYTES, len(data) - 11, step):
+        n = (min(step + 8, len(data) - begin)) // 4
+        words = np.frombuffer(data, ">i4", n, begin)
+        types = words[2:].view("<i4")
+        number, length = words[:-2], words[1:-1]
+        looks = (types == code) | ((types == 0) & (length == 2))
+        looks &= (number >= 0) & (number <= most) & (length >= 2)
+        at = np.flatnonzero(looks)
+        found.append(np.column_stack([begin + 4 * at, 2 * length[at].astype(np.int64)]))
+        del words, types, number, length, looks  # the mapping cannot be closed under a view
+    if not found:
+        return None
+    records = np.concatenate(found)
+    if not len(records) or records[0, 0] != HEADER_BYTES:
+        return None
+    ends = records.sum(axis=1) + 8
+    whole = (ends[:-1] == records[1:, 0]).all() and ends[-1] in (len(data), declared)
+    return _entries(records[:, 0], records[:, 1]) if whole else None
+
+
+def _walk(data: mmap.mmap, bundle: Bundle) -> NDArray[np.int32]:
+    """The chain record by record: 0.3 s a million."""
+    starts, lengths = [], []
     at, end = HEADER_BYTES, len(data)
     while at + 8 <= end:
         words = struct.unpack_from(">i", data, at + 4)[0]
@@ -89,7 +217,8 @@ def _walk(data: bytes | mmap.mmap, bundle: Bundle) -> list[tuple[int, int]]:
                 f"the file's {end} bytes: get the file again from where it came",
                 "chain-broken",
             )
-        found.append((at, 2 * words))
+        starts.append(at)
+        lengths.append(2 * words)
         at = following
     if at != end:
         raise ReadError(
@@ -97,13 +226,7 @@ def _walk(data: bytes | mmap.mmap, bundle: Bundle) -> list[tuple[int, int]]:
             "record: get the file again from where it came",
             "chain-broken",
         )
-    return found
-
-
-def count_records(bundle: Bundle) -> int:
-    """Features declared: entries of the ``.shx``, else records of the chain."""
-    index = read_shx(bundle)
-    return len(chain(bundle)) if index is None else len(index)
+    return _entries(starts, lengths)
 
 
 def build_shx(bundle: Bundle) -> bytes:
@@ -111,5 +234,4 @@ def build_shx(bundle: Bundle) -> bytes:
     records = chain(bundle)
     header = bytearray(bundle.read("shp", HEADER_BYTES))
     struct.pack_into(">i", header, 24, (HEADER_BYTES + 8 * len(records)) // 2)
-    entries = b"".join(struct.pack(">ii", at // 2, length // 2) for at, length in records)
-    return bytes(header) + entries
+    return bytes(header) + records.astype(">i4").tobytes()

@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 
 from .. import expressions
 from ..aspects import Expression, Fields, Header
+from ..columns import field_of, with_field
 from ..errors import StepError
-from ..layer import ARROW_TYPES, field_of, with_field
 from ..registry import step
+from ..shapefile.values import ARROW_TYPES
 
 Kind = Literal["text", "integer", "real", "date", "logical"]
 _TYPES = {

@@ -11,9 +11,10 @@ import shapely
 from numpy.typing import NDArray
 
 from ..aspects import Aggregate, FieldName, Fields, Geometry, Header, Rows, find_field
+from ..columns import field_of, with_field
 from ..errors import StepError
-from ..layer import ARROW_TYPES, field_of, with_field
 from ..registry import step
+from ..shapefile.values import ARROW_TYPES
 
 
 @step(scope="layer", absent="merged")

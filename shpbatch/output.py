@@ -1,0 +1,190 @@
+"""The staged set of one sink, written window by window and proved when it is whole."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .header import shape_code
+from .models import Field, Header
+from .shapefile.encoding import LDID_OF
+from .shapefile.rows import Piece, Slice, TableWriter
+from .shapefile.writer import ShpWriter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .layer import Layer
+    from .shapefile.ragged import Ragged
+    from .shapefile.reader import Reader
+    from .shapefile.records import Records
+
+__all__ = ["STEM", "Kept", "Made", "Output", "made_of"]
+
+STEM = "layer"
+#: Rows below which everything is proved; above, the first, the last and some in between.
+PROVED_ROWS = 20_000
+#: Rows of a source that are read together where its records are carried.
+ROWS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a window became.
+
+    ``records`` is None where they are the source's own; ``vertices`` gives
+    the values that encoded records must hold.
+    """
+
+    piece: Piece
+    records: Records | None
+    vertices: Callable[[], Ragged] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A window kept for the proof: where it begins in the sink, and what is to be there."""
+
+    first: int
+    made: Made
+    ragged: Ragged | None
+
+
+def made_of(layer: Layer, carried: bool) -> Made:
+    """What a layer, after its steps, gives to write.
+
+    Parameters
+    ----------
+    layer : Layer
+    carried : bool
+        Records are the source's own, and need not be collected here.
+    """
+    piece = Piece(layer.rows, layer.columns)
+    if carried:
+        return Made(piece, None)
+    code = shape_code(layer.header)
+    touched = not layer.carries_records(code)
+    return Made(piece, layer.encoded(code), layer.vertices if touched else None)
+
+
+@dataclass
+class Output:
+    """Writes ``layer.shp``, ``.shx`` and ``.dbf`` into a folder.
+
+    Attributes
+    ----------
+    folder : Path
+    reader : Reader
+        The source of all that is carried.
+    header : Header
+        Of the outgoing layer.
+    carried : bool
+        No step touched rows or geometry.
+    flaws : set of str
+        Why carried files cannot be copied whole.
+    """
+
+    folder: Path
+    reader: Reader
+    header: Header
+    carried: bool
+    flaws: set[str] = field(default_factory=set)
+    count: int = 0
+    notes: dict[str, int] = field(default_factory=dict)
+    copied: list[str] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
+    fields: tuple[Field, ...] = ()
+    _shp: ShpWriter | None = None
+
+    def add(self, made: Made) -> None:
+        """Append a window."""
+        if made.records is not None:
+            if self._shp is None:
+                self._shp = ShpWriter(self.folder / f"{STEM}.shp", shape_code(self.header))
+            self._shp.add(made.records)
+        self._keep(made)
+        self.pieces.append(made.piece)
+        self.count += len(made.piece.rows)
+
+    def _keep(self, made: Made) -> None:
+        """Keep what the proof will look at: all of a small layer, three windows of a large one."""
+        ragged = made.vertices() if made.vertices is not None else None
+        self.kept.append(Kept(self.count, made, ragged))
+        if self.count + len(made.piece.rows) > PROVED_ROWS and len(self.kept) > 3:
+            # Each window in between is as likely to be the one that stays.
+            share = 1 / (len(self.pieces) - 1)
+            at = 1 if np.random.default_rng(self.count).random() < share else 2
+            self.kept = [self.kept[0], self.kept[3 - at], self.kept[-1]]
+
+    def close(self) -> None:
+        """Write what waits for all windows to be known: the ``.dbf``, files carried whole."""
+        if self.carried:
+            self._carry()
+        elif self._shp is not None:
+            self._shp.finish()
+        if not self.header.fields:
+            return
+        if self._table_is_carried():
+            self._copy("dbf")
+            return
+        writer = TableWriter(self.header.fields, self.header.encoding, self._ldid())
+        writer.write(self.folder / f"{STEM}.dbf", self.reader, self.pieces)
+        self.notes |= writer.notes
+        self.fields = writer.fields
+
+    def _carry(self) -> None:
+        if not self.flaws and not self.reader.file_flaws() and self._is_whole():
+            self._copy("shp")
+            self._copy("shx")
+            return
+        shp = ShpWriter(self.folder / f"{STEM}.shp", self.reader.code)
+        for rows in self._row_runs():
+            shp.add(self.reader.records(rows))
+        shp.finish()
+
+    def _row_runs(self) -> Iterator[NDArray[np.int64]]:
+        for piece in self.pieces:
+            for at in range(0, len(piece.rows), ROWS):
+                yield piece.rows[at : at + ROWS]
+
+    def _is_whole(self) -> bool:
+        """Whether every row of the source is there, in its order."""
+        at = 0
+        for piece in self.pieces:
+            rows = piece.rows
+            if len(rows) and (rows[0] != at or (np.diff(rows) != 1).any()):
+                return False
+            at += len(rows)
+        return at == self.reader.count
+
+    def _table_is_carried(self) -> bool:
+        table = self.reader.table
+        if table is None or not self.reader.table_is_whole():
+            return False
+        places = [(d.start, d.stop) for d in table.descriptors]
+        columns = self.pieces[0].columns
+        same = all(isinstance(c, Slice) for c in columns) and places == [
+            (c.start, c.stop) for c in columns
+        ]
+        return same and self._is_whole()
+
+    def _copy(self, extension: str) -> None:
+        target = self.folder / f"{STEM}.{extension}"
+        file = self.reader.file(extension)
+        file.seek(0)
+        with open(target, "wb") as out:
+            shutil.copyfileobj(file, out, 1 << 20)
+        self.copied.append(extension)
+
+    def _ldid(self) -> int:
+        """Language byte: the source's, where it is what told the encoding."""
+        if self.reader.table is not None and self.header.encoding_from in ("ldid", "cpg"):
+            return self.reader.table.ldid
+        told = self.header.encoding_from == "ldid"
+        return LDID_OF.get(self.header.encoding, 0) if told else 0

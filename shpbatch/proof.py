@@ -1,0 +1,138 @@
+"""Never believe a writer: the staged set is read back and compared with what was meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import LayerError, SourceError, WriteError
+from .models import Field, Source
+from .output import STEM, Kept, Output
+from .shapefile.reader import Reader
+from .shapefile.rows import Patched, Slice
+from .shapefile.shp import decode
+
+if TYPE_CHECKING:
+    from .shapefile.ragged import Ragged
+
+__all__ = ["prove"]
+
+CHUNK = 1 << 20
+
+
+def prove(output: Output) -> None:
+    """Prove that a staged set is whole and holds what it is to hold.
+
+    Files that were carried whole are compared with the source byte for byte.
+    Of what was made: structure, counts, and values as our reader reads them
+    from the file, all of a small layer, three windows of a large one.
+
+    Raises
+    ------
+    WriteError
+        ``write-incomplete``, ``write-differs``.
+    """
+    shp = output.folder / f"{STEM}.shp"
+    try:
+        with Reader(Source(str(shp), shp.name)) as staged:
+            _structure(output, staged)
+            for extension in output.copied:
+                _same_bytes(output, staged, extension)
+            for kept in output.kept:
+                _window(output, staged, kept)
+    except WriteError:
+        raise
+    except (LayerError, SourceError, OSError) as error:
+        raise WriteError(
+            f"what was written is not whole ({error}); is the disk full?", "write-incomplete"
+        ) from None
+
+
+def _structure(output: Output, staged: Reader) -> None:
+    flaws = staged.file_flaws()
+    if flaws or staged.count != output.count or bool(staged.table) != bool(output.header.fields):
+        why = f"{staged.count} features instead of {output.count}; {'; '.join(flaws)}".rstrip("; ")
+        raise WriteError(
+            f"what was written is not whole ({why}); is the disk full?", "write-incomplete"
+        )
+
+
+def _same_bytes(output: Output, staged: Reader, extension: str) -> None:
+    ours, theirs = staged.file(extension), output.reader.file(extension)
+    ours.seek(0)
+    theirs.seek(0)
+    while True:
+        left, right = ours.read(CHUNK), theirs.read(CHUNK)
+        if left != right:
+            _differs(f"the copied .{extension} is not its source; did the source change?")
+        if not left:
+            return
+
+
+def _window(output: Output, staged: Reader, kept: Kept) -> None:
+    rows = kept.made.piece.rows
+    last = kept.first + len(rows)
+    window = staged.window(kept.first, last)
+    if kept.made.records is not None:
+        meant = kept.made.records.packed()
+        if not np.array_equal(window.records.packed().numbered(1), meant.numbered(1)):
+            _differs("records are not those that were meant")
+    if kept.ragged is not None and not _same_vertices(
+        decode(window.records, staged.code), kept.ragged
+    ):
+        _differs("vertices are not read back as they were meant")
+    if "dbf" in output.copied or staged.table is None or not len(rows):
+        return
+    source = output.reader
+    body = None
+    if source.table is not None:
+        low = int(rows.min())
+        body = source.body(low, int(rows.max()) + 1)
+        body = None if body is None else body[rows - low]
+    assert window.body is not None
+    places = staged.table.descriptors
+    for f, column, place in zip(output.fields, kept.made.piece.columns, places, strict=True):
+        cells = window.body[:, place.start : place.stop]
+        if isinstance(column, Slice):
+            assert body is not None
+            same = np.array_equal(cells, body[:, column.start : column.stop])
+        else:
+            same = _same_values(cells, f, column, output.header.encoding)
+        if not same:
+            _differs(f"field {f.name} is not read back as it was meant")
+
+
+def _same_vertices(found: Ragged, meant: Ragged) -> bool:
+    return (
+        np.array_equal(found.coords, meant.coords, equal_nan=True)
+        and np.array_equal(found.part_offsets, meant.part_offsets)
+        and np.array_equal(found.row_offsets, meant.row_offsets)
+        and np.array_equal(found.null, meant.null)
+        and (meant.m is None or found.m is None or np.array_equal(found.m, meant.m, equal_nan=True))
+    )
+
+
+def _same_values(cells: Any, f: Field, column: Any, encoding: str) -> bool:
+    """Values as they are read back; numbers to the decimals of their field."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from .shapefile.values import decode_cells
+
+    meant = column.array if isinstance(column, Patched) else column
+    found = decode_cells(cells, f, encoding).array
+    if f.type == "C":
+        meant = pc.ascii_rtrim(meant, " ")
+        meant = pc.if_else(pc.equal(meant, ""), None, meant)
+    if pa.types.is_floating(meant.type) or pa.types.is_floating(found.type):
+        near = np.asarray(pc.fill_null(found.cast(pa.float64()), np.nan))
+        wanted = np.asarray(pc.fill_null(meant.cast(pa.float64()), np.nan))
+        slack = 0.5 * 10.0**-f.decimals + 1e-12 * np.abs(wanted)
+        return bool(((np.abs(near - wanted) <= slack) | (np.isnan(near) & np.isnan(wanted))).all())
+    found = found.cast(meant.type)
+    return bool(found.equals(meant))
+
+
+def _differs(why: str) -> None:
+    raise WriteError(f"the proof of what was written failed: {why}", "write-differs")

@@ -1,0 +1,178 @@
+"""One shapefile, open: what its headers and its index say."""
+
+from __future__ import annotations
+
+import os
+import struct
+from contextlib import ExitStack
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Literal, Self
+
+import numpy as np
+
+from ..errors import ReadError
+from ..models import Source
+from .bundle import Bundle
+from .dbf import Table, parse_table
+from .index import HEADER_BYTES, Index, load_index
+from .records import HEAD
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+__all__ = ["OnBadRecord", "Opened"]
+
+OnBadRecord = Literal["fail", "skip"]
+
+
+class Opened:
+    """A source, open; a context manager.
+
+    Parameters
+    ----------
+    source : Source
+    on_bad_record : {"fail", "skip"}
+        What to do with a record whose structure is broken.
+
+    Raises
+    ------
+    ReadError, SourceError
+        Where the layer as a whole cannot be read.
+    """
+
+    def __init__(self, source: Source, on_bad_record: OnBadRecord = "fail") -> None:
+        self.source, self.skip = source, on_bad_record == "skip"
+        self.bundle = Bundle.of(source)
+        self._stack = ExitStack()
+        self._files: dict[str, IO[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def file(self, extension: str) -> IO[bytes]:
+        """A member, open for reading at any place."""
+        if extension not in self._files:
+            self._files[extension] = self._stack.enter_context(self.bundle.file(extension))
+        return self._files[extension]
+
+    def size(self, extension: str) -> int:
+        """Bytes of a member."""
+        return os.fstat(self.file(extension).fileno()).st_size
+
+    # -- what the headers say ------------------------------------------------
+
+    @cached_property
+    def head(self) -> bytes:
+        """The 100 bytes at the beginning of the ``.shp``."""
+        return bytes(self.bytes_at("shp", 0, HEADER_BYTES))
+
+    @cached_property
+    def code(self) -> int:
+        """Shape type of the layer."""
+        return int(struct.unpack_from("<i", self.head, 32)[0])
+
+    @cached_property
+    def index(self) -> Index:
+        return load_index(self.bundle, check=not self.skip)
+
+    @cached_property
+    def table(self) -> Table | None:
+        """The header of the ``.dbf``, None where there is none."""
+        if "dbf" not in self.bundle:
+            return None
+        size = self.size("dbf")
+        prefix = bytes(self.bytes_at("dbf", 0, min(32, size)))
+        length = struct.unpack_from("<H", prefix, 8)[0] if len(prefix) == 32 else 0
+        return parse_table(bytes(self.bytes_at("dbf", 0, min(max(32, length), size))), self.name)
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @cached_property
+    def table_rows(self) -> int:
+        """Rows that the ``.dbf`` has whole; a count in its header that says 0 is not believed."""
+        if self.table is None:
+            return 0
+        room = self.table.rows_in(self.size("dbf"))
+        if self.table.declared == 0 and room == len(self.index):
+            return room
+        return min(self.table.declared, room)
+
+    @cached_property
+    def count(self) -> int:
+        """Features declared: by the index or by the ``.dbf``, whichever says more.
+
+        Raises
+        ------
+        ReadError
+            ``count-mismatch`` where they do not agree and bad records are not skipped.
+        """
+        shapes = len(self.index)
+        if self.table is None:
+            return shapes
+        declared = max(self.table.declared, self.table_rows)
+        if not self.skip and self.table_rows != shapes:
+            if self.table.declared == shapes:
+                raise ReadError(
+                    f"{self.name}: the .dbf is cut: row {self.table_rows + 1} should be at byte "
+                    f"{self.table.start + self.table_rows * self.table.length}, the file has "
+                    f"{self.size('dbf')}; get it again, or --on-bad-record skip",
+                    "dbf-truncated",
+                )
+            raise ReadError(
+                f"{self.name}: {shapes} shapes but {self.table_rows} rows in the .dbf; "
+                "the .dbf belongs to another layer or was cut",
+                "count-mismatch",
+            )
+        return max(shapes, declared)
+
+    def file_flaws(self) -> tuple[str, ...]:
+        """Why the ``.shp`` as a file is not to be copied as it is."""
+        size, n = self.size("shp"), len(self.index)
+        declared = 2 * struct.unpack_from(">i", self.head, 24)[0]
+        end = HEADER_BYTES
+        if n:
+            starts, sizes = self.index.window(n - 1, n)
+            end = int(starts[0] + sizes[0] + HEAD)
+        flaws = []
+        if self.index.rebuilt:
+            flaws.append("the .shx was missing or of no use")
+        if declared != size or end != size:
+            flaws.append("the length in the .shp header was wrong, or bytes trailed the records")
+        if "shx" in self.bundle and self.size("shx") != HEADER_BYTES + 8 * n:
+            flaws.append("bytes trailed the .shx")
+        return tuple(flaws)
+
+    def table_is_whole(self) -> bool:
+        """Whether the ``.dbf`` has as many rows as it says, and as there are shapes."""
+        return self.table is not None and (
+            self.table.declared == len(self.index) == self.table_rows
+        )
+
+    def bytes_at(self, extension: str, start: int, size: int) -> NDArray[np.uint8]:
+        """Bytes of a member; all of them, or an error."""
+        data = np.empty(size + (-size % 4), dtype=np.uint8)[:size]
+        file = self.file(extension)
+        file.seek(start)
+        view, got = memoryview(data), 0
+        while got < size:
+            n = file.readinto(view[got:])  # type: ignore[attr-defined]
+            if not n:
+                raise ReadError(
+                    f"{self.bundle.name(extension)}: cut at byte {start + got} while it was read; "
+                    "run again when nobody writes it",
+                    "source-changed",
+                )
+            got += n
+        return data

@@ -1,0 +1,43 @@
+"""The files beside a layer: those that stay true travel, byte for byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..models import Header
+from .bundle import TRAVELLING, Bundle
+from .crs import esri_wkt
+
+__all__ = ["write_sidecars"]
+
+
+def write_sidecars(
+    bundle: Bundle, before: Header, after: Header, folder: Path, stem: str = "layer"
+) -> None:
+    """Stage ``.prj``, ``.cpg`` and the sidecars that stay true; stale indexes are left.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Of the source.
+    before, after : Header
+        Of the source and of the outgoing layer.
+    folder : Path
+    stem : str
+        Name of the staged files.
+    """
+    for extension in TRAVELLING:
+        if extension in bundle:
+            bundle.copy(extension, folder / f"{stem}.{extension}")
+    if after.crs == before.crs:
+        if "prj" in bundle:
+            bundle.copy("prj", folder / f"{stem}.prj")
+    elif after.crs is not None:
+        (folder / f"{stem}.prj").write_text(esri_wkt(after.crs), "utf-8")
+    if not after.fields:
+        return
+    cpg = folder / f"{stem}.cpg"
+    if before.encoding_from == "cpg" and "cpg" in bundle:
+        bundle.copy("cpg", cpg)
+    elif before.encoding_from != "ldid":
+        cpg.write_text("UTF-8" if after.encoding == "utf-8" else after.encoding, "ascii")

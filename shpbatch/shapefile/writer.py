@@ -1,0 +1,111 @@
+"""Write ``.shp`` and ``.shx`` window by window; headers are computed from what was written."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import WriteError
+from .index import HEADER_BYTES, MAGIC
+from .records import HEAD, Records
+from .shp import record_ranges
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["LARGEST", "ShpWriter", "check_size", "shp_head"]
+
+#: Bytes of a component: more is read by some programs and by others not at all.
+LARGEST = 2**31 - 1
+VERSION = 1000
+
+
+def check_size(path: Path, size: int) -> None:
+    """Refuse to let a component grow too large.
+
+    Raises
+    ------
+    WriteError
+        ``too-large``.
+    """
+    if size > LARGEST:
+        raise WriteError(
+            f"the {path.suffix} would have more than 2 GB, the most a shapefile can hold; "
+            "split the layer with filter or partition",
+            "too-large",
+        )
+
+
+def shp_head(code: int, size: int, ranges: NDArray[np.float64]) -> bytes:
+    """The 100 bytes at the beginning of a ``.shp`` or ``.shx``.
+
+    Parameters
+    ----------
+    code : int
+        Shape type.
+    size : int
+        Bytes of the whole file.
+    ranges : ndarray of float64 (8,)
+        minx, miny, maxx, maxy, Z and M from and to; NaN is written as 0.
+    """
+    numbers = np.nan_to_num(ranges, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    head = struct.pack(">i20xi", MAGIC, size // 2) + struct.pack("<2i", VERSION, code)
+    return head + numbers.astype("<f8").tobytes()
+
+
+class ShpWriter:
+    """Writes ``.shp`` and ``.shx``; no file is open between two windows.
+
+    Parameters
+    ----------
+    shp : Path
+    code : int
+        Shape type, also where there is no record.
+    """
+
+    def __init__(self, shp: Path, code: int) -> None:
+        self.path, self.code, self.count = shp, code, 0
+        self._at = HEADER_BYTES
+        self._ranges: list[NDArray[np.float64]] = []
+        for path in (shp, shp.with_suffix(".shx")):
+            path.write_bytes(bytes(HEADER_BYTES))
+
+    def add(self, records: Records) -> None:
+        """Append records, numbered on from those before.
+
+        Raises
+        ------
+        WriteError
+            ``too-large``.
+        """
+        if not len(records):
+            return
+        records = records.packed()
+        check_size(self.path, self._at + len(records.data))
+        entries = np.empty((len(records), 2), dtype=">i4")
+        entries[:, 0] = (records.starts + self._at) // 2
+        entries[:, 1] = records.sizes // 2
+        with open(self.path, "ab") as shp, open(self.path.with_suffix(".shx"), "ab") as shx:
+            shp.write(memoryview(records.numbered(self.count + 1)))
+            shx.write(memoryview(entries).cast("B"))
+        self._at += len(records.data)
+        self.count += len(records)
+        self._ranges.append(_united(record_ranges(records, self.code)))
+
+    def finish(self) -> None:
+        """Write the headers."""
+        ranges = _united(np.array(self._ranges)) if self._ranges else np.full(8, np.nan)
+        shx = self.path.with_suffix(".shx")
+        for path, size in ((self.path, self._at), (shx, HEADER_BYTES + HEAD * self.count)):
+            with open(path, "r+b") as file:
+                file.write(shp_head(self.code, size, ranges))
+
+
+def _united(ranges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One range of many; NaN has no part in it."""
+    low = np.fmin.reduce(ranges[:, [0, 1, 4, 6]], axis=0)
+    high = np.fmax.reduce(ranges[:, [2, 3, 5, 7]], axis=0)
+    return np.array([low[0], low[1], high[0], high[1], low[2], high[2], low[3], high[3]])

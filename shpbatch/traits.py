@@ -1,0 +1,53 @@
+"""What a whole recipe needs and leaves alone, from the signatures of its steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .aspects import Coords, Fields, Frame, Geometry, Header, Rejected, Rows
+from .models import Recipe
+from .registry import STEPS
+
+__all__ = ["Traits", "traits_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Attributes of a recipe.
+
+    Attributes
+    ----------
+    row_wise : bool
+        Gives the same on windows of a layer as on the whole. A step on a
+        Frame may look at all rows, so it does only where it says so.
+    carries_shapes : bool
+        No step drops, repeats or rejects a row or touches geometry: ``.shp``
+        and ``.shx`` come out as they are.
+    reads_fields : bool
+        Some step reads or writes columns: the encoding matters.
+    """
+
+    row_wise: bool
+    carries_shapes: bool
+    reads_fields: bool
+
+
+def traits_of(recipe: Recipe) -> Traits:
+    """Look at the variants that the parameters of each call ask for."""
+    reads: set[type] = set()
+    writes: set[type] = set()
+    row_wise = True
+    for call in recipe.steps:
+        step = STEPS.resolve(call)
+        row_wise &= step.scope == "rows"
+        for variant in step.active(call.params):
+            reads.update(variant.reads)
+            writes.update(variant.writes)
+            row_wise &= Frame not in variant.reads
+    touched = {Rows, Rejected, Geometry, Coords, Frame}
+    rejects = Fields in reads  # by the policy for cells that hold no value
+    return Traits(
+        row_wise=row_wise,
+        carries_shapes=not touched & writes and not rejects,
+        reads_fields=bool({Fields, Frame} & (reads | writes)) or Header in writes,
+    )
