@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from .discover import discover
+from .divide import divided
 from .errors import PlanError
 from .mapping import Mapping, new_run_id
-from .models import Outcome, Recipe, Report
+from .models import Outcome, Policy, Recipe, Report
 from .planning import IfExists, Layout, Plan, make_plan
 from .pool import PoolOptions, Stop
 from .progress import Mode
@@ -23,8 +24,6 @@ from .recipe import as_recipe
 __all__ = ["RunOptions", "execute", "map_parser", "plan", "run"]
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
-#: A task holds its layer several times over: as bytes, as Arrow, as geometries, as WKB.
-MEMORY_FACTOR = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,14 @@ class RunOptions:
         Globs on the path below the named folder.
     limit : int or None
         Only the first so many files.
+    on_bad_record : {"fail", "skip"}
+        What a record whose structure is broken does: it fails its layer, or
+        is left out and counted as unreadable.
+    on_bad_value : {"null", "reject"}
+        What a cell that a step reads and that holds no value of its type
+        becomes: NULL, counted, or its row is rejected.
+    proof : bool
+        Read back what was written before it is published.
     log : str or None
         The run log; by default in the destination's ``.shpbatch/log``.
     progress : {"none", "auto", "bar", "lines"}
@@ -68,6 +75,9 @@ class RunOptions:
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     limit: int | None = None
+    on_bad_record: Literal["fail", "skip"] = "fail"
+    on_bad_value: Literal["null", "reject"] = "null"
+    proof: bool = True
     log: str | None = None
     progress: Mode = "none"
     method: str = "auto"
@@ -115,7 +125,8 @@ def plan(src: Paths, dst: str | os.PathLike[str], recipe: Any, **options: Any) -
         avoid=os.fspath(dst),
         limit=settings.limit,
     )
-    layout = Layout(settings.flat, settings.each_step, settings.if_exists)
+    policy = Policy(settings.on_bad_record, settings.on_bad_value, settings.proof)
+    layout = Layout(settings.flat, settings.each_step, settings.if_exists, policy)
     return make_plan(found, checked, os.fspath(dst), layout)
 
 
@@ -132,7 +143,8 @@ def execute(planned: Plan, settings: RunOptions, stop: Stop | None = None) -> Re
     from .parser import run_task
 
     stop = stop or Stop()
-    tasks = planned.tasks
+    work = divided(planned.tasks)
+    tasks = work.tasks
     with claim(planned.dst) as state:
         run_id = new_run_id()
         log = settings.log or str(state / "log" / f"{run_id}.jsonl")
@@ -141,9 +153,10 @@ def execute(planned: Plan, settings: RunOptions, stop: Stop | None = None) -> Re
             log=log,
             options=_pool_options(settings, preload_for(tasks[0].recipe)),
             progress=settings.progress,
-            max_failures=_failure_limit(settings.max_failures, len(tasks)),
-            costs=[t.cost for t in tasks],
-            memory=[t.cost * MEMORY_FACTOR for t in tasks],
+            max_failures=_failure_limit(settings.max_failures, len(planned.tasks)),
+            costs=work.costs,
+            memory=work.memory,
+            needs=work.needs,
         )
         report = mapping.run(run_task, tasks, [t.source.name for t in tasks], stop)
     return replace(report, dst=planned.dst)

@@ -181,10 +181,9 @@ def put_fields(layer: Layer, table: pa.Table) -> Layer:
             "row-mismatch",
         )
     fields, columns = layer.header.fields, list(layer.columns)
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        before = fields
+    for name, chunked in zip(table.column_names, table.columns, strict=True):
+        before, column = fields, chunked.combine_chunks()
         fields = with_field(fields, field_of(name, column.type))
-        column = column.combine_chunks()
         if len(fields) > len(before):
             columns.append(column)
             continue

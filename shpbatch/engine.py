@@ -15,6 +15,7 @@ import numpy as np
 
 from .aspects import Coords, Fields, Frame, Geometry, Header, OtherLayer, Rejected, Rows, find_field
 from .errors import LayerError, StepError
+from .header import shape_code
 from .layer import VIRTUAL_TYPES, Layer
 from .models import Recipe, StepCall
 from .registry import STEPS, Step, Variant
@@ -164,7 +165,7 @@ def _non_finite(
 
 def _note_lost_m(step: Step, before: Layer, after: Layer) -> None:
     """Count features whose M values a step could not carry."""
-    if before.code < 10 or before.shapes is None or after.shapes is None:
+    if shape_code(before.header) < 10 or before.shapes is None or after.shapes is None:
         return
     import shapely
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +36,11 @@ def fit(layer: Layer) -> Layer:
 
     shapes = layer.shapes[changed]
     empty = shapely.is_empty(shapes)
-    layer.account.note("geometries became empty and are written as null", int(empty.sum()))
+    if empty.any():
+        layer.account.note("geometries became empty and are written as null", int(empty.sum()))
+        nulled = layer.shapes.copy()
+        nulled[changed[empty]] = None
+        layer = replace(layer, shapes=nulled)
     types = shapely.get_type_id(shapes)
     misfit = ~empty & (types >= 0) & ~np.isin(types, TYPE_IDS[layer.header.geometry_type])
     if layer.header.geometry_type == "Point":

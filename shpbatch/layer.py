@@ -17,7 +17,7 @@ from .models import Header
 from .shapefile.encode import encode
 from .shapefile.ragged import Ragged, ring_reversed
 from .shapefile.records import Records, join_records
-from .shapefile.rows import Slice
+from .shapefile.rows import Patched, Slice
 from .shapefile.shp import Declined, decode, record_ranges
 from .shapefile.types import PATCH
 
@@ -128,12 +128,12 @@ class Layer:
         """The column at a place, as an Arrow array."""
         column = self.columns[at]
         if not isinstance(column, Slice):
-            return getattr(column, "array", column)
+            return column.array if isinstance(column, Patched) else column
         assert self.body is not None
         return self.body.values(column, self.header.fields[at], self.header.encoding, self.rows)
 
     def readable(self, names: Sequence[str]) -> Layer:
-        """The layer, cells of the named fields that hold no value counted or their rows rejected."""
+        """The layer, bad cells of the named fields counted, or their rows rejected."""
         from .columns import without_bad_values
 
         return without_bad_values(self, names) if self.body is not None else self

@@ -6,11 +6,12 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from . import __version__
+from .feed import Needs
 from .models import Outcome, Report
 from .pool import PoolOptions, Stop, run_tasks
 from .progress import Mode, Progress, open_progress
@@ -33,22 +34,36 @@ class Mapping:
     max_failures: int | None = None
     costs: Sequence[int] | None = None
     memory: Sequence[int] | None = None
+    needs: Needs = field(default_factory=dict)
 
     def run(
         self, function: Callable[[Any], Any], items: Sequence[Any], names: list[str], stop: Stop
     ) -> Report:
-        """Map, log and collect; an item without an outcome was not run."""
+        """Map, log and collect; an item without an outcome was not run.
+
+        Items that others need are parts of those: they have no outcome of their own.
+        """
         start = time.monotonic()
+        inner = {index for needed in self.needs.values() for index in needed}
         tally, failures = Tally(), Tally()
         outcomes: list[Outcome | None] = [None] * len(items)
         weights = self.costs or [1] * len(items)
+        files = len(items) - len(inner)
         with (
             RunLog(self.log, self.run_id) as log,
-            open_progress(self.progress, weights, self.desc, tally) as display,
+            open_progress(self.progress, weights, self.desc, tally, files) as display,
             closing(self._results(function, items, display, stop)) as results,
         ):
-            log.write("start", version=__version__, total=len(items), pool=asdict(self.options))
+            log.write(
+                "start",
+                version=__version__,
+                total=files,
+                pool=asdict(self.options),
+            )
             for index, found in results:
+                if index in inner:
+                    display.moved(index, 1.0)
+                    continue
                 outcome = outcomes[index] = _named(found)
                 tally.incr(lambda n: n + 1)
                 display.finished(index)
@@ -58,12 +73,13 @@ class Mapping:
                     display.say(f"{outcome.status}: {outcome.reason}")
                 if self._too_many(failures) and not stop.reason:
                     stop.set("max-failures")
+            told = [i for i in range(len(items)) if i not in inner]
             report = Report(
                 self.run_id,
-                tuple(o or _not_run(n, stop) for o, n in zip(outcomes, names, strict=True)),
+                tuple(outcomes[i] or _not_run(names[i], stop) for i in told),
                 time.monotonic() - start,
                 self.log,
-                stop.reason if any(o is None for o in outcomes) else None,
+                stop.reason if any(outcomes[i] is None for i in told) else None,
             )
             log.write("end", **{k: v for k, v in as_json(report).items() if k != "outcomes"})
         return report
@@ -79,6 +95,7 @@ class Mapping:
             memory=self.memory,
             on_progress=display.moved,
             stop=stop,
+            needs=self.needs,
         )
 
     def _too_many(self, failures: Tally) -> bool:

@@ -243,6 +243,8 @@ class Task:
 
     Attributes
     ----------
+    header : Header or None
+        Of the source, where the plan has read all that the recipe needs of it.
     rows : tuple of int or None
         Do only these rows, up to the second, and leave the result as ``part``.
     part : str
@@ -263,7 +265,8 @@ class Task:
     overwrite: bool = False
     problem: Problem | None = None
     skip: str | None = None
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
+    header: Header | None = None
     rows: tuple[int, int] | None = None
     part: str = ""
     parts: tuple[str, ...] = ()

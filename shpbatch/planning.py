@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from .discover import Found
 from .errors import LayerError, PlanError, ShpbatchError
 from .header import read_header
-from .models import Header, Problem, Recipe, Source, Task
+from .models import Header, Policy, Problem, Recipe, Source, Task
 
 __all__ = ["IfExists", "Layout", "Plan", "make_plan"]
 
@@ -35,11 +35,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How sinks are named and what happens where one is there already."""
+    """How sinks are named, and what happens to what is bad or there already."""
 
     flat: bool = False
     each_step: bool = False
     if_exists: IfExists = "fail"
+    policy: Policy = field(default_factory=Policy)
 
 
 def make_plan(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Plan:
@@ -62,6 +63,7 @@ def make_plan(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Plan:
             sink = _sink(source, dst, folder, layout.flat)
             clash.check(source, sink)
             task, after = _task(source, part, sink, header)
+            task = replace(task, policy=layout.policy)
             tasks.append(_existing(task, dst, layout.if_exists))
             headers.append(after)
     _refuse_existing([t.sink for t in tasks if t.sink and not t.overwrite and not t.skip])

@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from .errors import WorkerError
+from .feed import Feed, Needs
 from .messages import dumps, outcome_of, perform, report_progress, reporting
-from .models import Outcome
 from .supervisor import PoolOptions, Result, Stop, Supervisor
 from .worker import Loaded
 
-__all__ = ["Loaded", "PoolOptions", "Stop", "in_order", "report_progress", "run_tasks"]
+__all__ = ["Loaded", "PoolOptions", "Stop", "report_progress", "run_tasks"]
 
 WINDOWS_WORKERS = 30  # WaitForMultipleObjects takes 63 handles, two a worker
 
 OnProgress = Callable[[int, float], None]
 
 
-def run_tasks(
+def run_tasks(  # noqa: PLR0913 (one keyword a concern)
     function: Callable[[Any], Any],
     items: Sequence[Any],
     *,
@@ -35,6 +35,7 @@ def run_tasks(
     on_progress: OnProgress | None = None,
     on_ready: Callable[[Loaded], None] | None = None,
     stop: Stop | None = None,
+    needs: Needs | None = None,
 ) -> Generator[Result, None, None]:
     """Call ``function(item)`` for every item; yield (index, outcome) as they finish.
 
@@ -53,6 +54,9 @@ def run_tasks(
         Called with what each worker loaded.
     stop : Stop, optional
         When set, the iteration ends without outcomes for what did not finish.
+    needs : mapping of int to sequence of int, optional
+        Items that must be done before an item. One whose need fails is not
+        called and has the outcome of that.
 
     Raises
     ------
@@ -63,8 +67,9 @@ def run_tasks(
     order: Iterable[int] = range(len(items))
     if costs is not None:  # reverse keeps ties in index order
         order = sorted(order, key=costs.__getitem__, reverse=True)
+    feed = Feed(order, needs or {})
     if options.method == "inline":
-        return _run_inline(function, items, order, on_progress, stop)
+        return _run_inline(function, items, feed, on_progress, stop)
     if multiprocessing.current_process().daemon:
         raise WorkerError("a pool cannot start inside a pool's worker: use method 'inline' there")
     try:
@@ -72,7 +77,7 @@ def run_tasks(
     except Exception as error:
         why = f"the function cannot be sent to workers ({type(error).__name__}: {error})"
         raise WorkerError(f"{why}: use method 'inline'", "function-not-picklable") from error
-    supervisor = Supervisor(sent, items, order, _settled(options), memory, stop)
+    supervisor = Supervisor(sent, items, feed, _settled(options), memory, stop)
     supervisor.on_progress, supervisor.on_ready = on_progress, on_ready
     return supervisor.run()
 
@@ -102,24 +107,20 @@ def _available_memory() -> int:
     return min(found)
 
 
-def in_order(results: Iterable[Result], count: int) -> list[Outcome | None]:
-    """Collect results by index; None where a stopped run has none."""
-    outcomes: list[Outcome | None] = [None] * count
-    for index, outcome in results:
-        outcomes[index] = outcome
-    return outcomes
-
-
 def _run_inline(
     function: Callable[[Any], Any],
     items: Sequence[Any],
-    order: Iterable[int],
+    feed: Feed,
     on_progress: OnProgress | None,
     stop: Stop | None,
 ) -> Generator[Result, None, None]:
-    for index in order:
+    while (index := feed.next()) is not None:
         if stop is not None and stop.count:
             return
         with reporting(on_progress and partial(on_progress, index)):
             message = perform(function, items[index], inline=True)
-        yield index, outcome_of(message, items[index], 1)
+        outcome = outcome_of(message, items[index], 1)
+        ended = [index]
+        while ended:
+            yield ended[-1], outcome
+            ended += feed.ended(ended.pop(), outcome.status == "done")

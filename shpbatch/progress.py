@@ -37,7 +37,9 @@ class Progress(Protocol):
         """End."""
 
 
-def open_progress(mode: Mode, weights: Sequence[int], desc: str, tally: Tally) -> Closing:
+def open_progress(
+    mode: Mode, weights: Sequence[int], desc: str, tally: Tally, files: int | None = None
+) -> Closing:
     """The display for this place: a bar on a terminal, else lines.
 
     Parameters
@@ -49,12 +51,15 @@ def open_progress(mode: Mode, weights: Sequence[int], desc: str, tally: Tally) -
         Stands before the bar.
     tally : Tally
         Tasks that have their outcome; the heartbeat reads it from its own thread.
+    files : int, optional
+        How many of the tasks are files of their own; all by default.
     """
+    files = len(weights) if files is None else files
     if mode == "auto":
         mode = "bar" if _redraws(sys.stderr) else "lines"
     if mode == "bar":
-        return Closing(Bar(weights, desc))
-    return Closing(Lines(len(weights), desc, tally, mode == "lines"))
+        return Closing(Bar(weights, desc, files=files))
+    return Closing(Lines(files, desc, tally, mode == "lines"))
 
 
 def _redraws(stream: TextIO) -> bool:
@@ -83,14 +88,20 @@ class Closing:
 class Bar:
     """A tqdm bar in bytes, with the count of files beside it."""
 
-    def __init__(self, weights: Sequence[int], desc: str, file: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        weights: Sequence[int],
+        desc: str,
+        file: TextIO | None = None,
+        files: int | None = None,
+    ) -> None:
         from tqdm import tqdm
 
         # tqdm's default lock is shared between processes; a killed holder hangs everyone.
         tqdm.set_lock(threading.RLock())
         self._weights = [max(1, w) for w in weights]
         self._moved = [0] * len(weights)  # whole bytes: fractions would not add up to the total
-        self._files = 0
+        self._files, self._total = 0, len(weights) if files is None else files
         self._bar = tqdm(
             total=sum(self._weights),
             desc=desc,
@@ -120,7 +131,7 @@ class Bar:
         self._bar.close()
 
     def _count(self) -> None:
-        self._bar.set_postfix_str(f"{self._files}/{len(self._weights)} files", refresh=False)
+        self._bar.set_postfix_str(f"{self._files}/{self._total} files", refresh=False)
 
 
 class Lines:

@@ -13,11 +13,12 @@ import pickle
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from .errors import WorkerError
+from .feed import Feed
 from .messages import (
     NOT_PICKLABLE,
     Failure,
@@ -105,13 +106,13 @@ class Supervisor:
         self,
         function: bytes,
         items: Sequence[Any],
-        order: Iterable[int],
+        feed: Feed,
         options: PoolOptions,
         memory: Sequence[int] | None,
         stop: Stop | None,
     ) -> None:
         self._function, self._items, self._options = function, items, options
-        self._order: Iterator[int] = iter(order)
+        self._feeder = feed
         self._again: deque[tuple[int, int]] = deque()
         self._results: deque[Result] = deque()
         self._left = len(items)  # without an outcome so far
@@ -188,7 +189,7 @@ class Supervisor:
         """Take the next item that can be sent, if memory admits it now."""
         while True:
             if not self._again:
-                index = next(self._order, None)
+                index = self._feeder.next()
                 if index is None:
                     return None, b""
                 self._again.append((index, 1))
@@ -210,6 +211,8 @@ class Supervisor:
     def _emit(self, index: int, outcome: Outcome) -> None:
         self._left -= 1
         self._results.append((index, outcome))
+        for lost in self._feeder.ended(index, outcome.status == "done"):
+            self._emit(lost, outcome)  # for the same reason
 
     def _wait(self) -> list[Any]:
         now = time.monotonic()

@@ -28,8 +28,6 @@ __all__ = ["do_task"]
 Progress = Callable[[float], None]
 #: Share of a file's work that is reading and steps, for the bar.
 STEPS = 0.8
-#: Larger than any layer: one window.
-WHOLE = 1 << 62
 
 
 def do_task(task: Task, progress: Progress) -> Outcome:
@@ -45,7 +43,7 @@ def do_task(task: Task, progress: Progress) -> Outcome:
 
         return join_parts(task, progress)
     traits = traits_of(task.recipe)
-    header = read_header(task.source, whole=traits.reads_fields)
+    header = task.header or read_header(task.source, whole=traits.reads_fields)
     account = Account(on_bad_value=task.policy.on_bad_value)
     with (
         Reader(task.source, task.policy.on_bad_record) as reader,
@@ -72,7 +70,7 @@ def layers(
     """Windows of a source after the recipe's steps."""
     row_wise = traits_of(task.recipe).row_wise
     start, stop = task.rows or (0, reader.count)
-    for window in reader.windows(start, stop, *(() if row_wise else (WHOLE,))):
+    for window in reader.windows(start, stop, whole=not row_wise):
         layer = layer_of(window, header, reader, account)
         begun, ended = ((at - start) / max(1, stop - start) for at in (window.start, window.stop))
 

@@ -90,7 +90,7 @@ def layer_of(shapes: Any, geometry_type: str, crs: str | None = None, **flags: b
     )
     header = Header(geometry_type, count=len(array), crs=crs, **flags)
     layer = Layer(header, (), np.arange(len(array)), shapes=array)
-    layer.account.read = len(array)
+    layer.account.declared = layer.account.read = len(array)
     return layer
 
 
@@ -107,7 +107,9 @@ def ours(chain: str, layer: Layer) -> Layer:
 def in_windows(chain: str, layer: Layer, size: int) -> NDArray[np.object_]:
     """Geometries of the same chain on windows of a layer, one after the other."""
     ends = range(0, len(layer), size)
-    parts = [ours(chain, layer.take(np.arange(i, min(i + size, len(layer))))).shapes for i in ends]
+    parts = [
+        ours(chain, layer.take(np.arange(i, min(i + size, len(layer))))).geometry() for i in ends
+    ]
     return np.concatenate([*parts, np.empty(0, dtype=object)])
 
 

@@ -32,11 +32,6 @@ CHAIN = [
 #: The Wagner VII layers have no way back to degrees in PROJ.
 WAGNER = "naturalearth-wagnerVII-f3aca89/"
 FAILED = {
-    "fiona-1.10.1/test_tin.shp": "multipatch-unsupported",
-    "go-shp-0.1.1/multipatch.shp": "multipatch-unsupported",
-    "shapefile-rs-5319cb3/multipatch.shp": "multipatch-unsupported",
-    "shapelib-a2ad7b3/mpatch3.shp": "multipatch-unsupported",
-    "shapelib-a2ad7b3/multipatch.shp": "multipatch-unsupported",
     "mbostock-shapefile-ffe6088/ne_10m_time_zones.shp": "chain-broken",
     "represent-boundaries-0.10.2/fixtures/bad.zip": "bad-zip",
 }
@@ -118,7 +113,7 @@ def test_a_second_run_refuses_then_skips(first: tuple[Path, dict, str]) -> None:
 
 def test_overwrite_redoes(first: tuple[Path, dict, str]) -> None:
     out, record, _ = first
-    some = ("--include", "r-spData-2.2.1/*", "--include", "shapelib-a2ad7b3/*")
+    some = ("--include", "r-spData-2.2.1/*", "--include", "mbostock-shapefile-ffe6088/*")
     code, again, _ = run(out, "--overwrite", "-j", "4", *some)
     assert code == 1
     told = {o["sources"][0]: (o["status"], o["features"]) for o in record["outcomes"]}

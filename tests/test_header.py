@@ -9,9 +9,10 @@ import pytest
 import shapefiles as make
 
 from shpbatch.errors import ReadError, ShpbatchError, SourceError
-from shpbatch.header import dbf_fields, read_header, shape_code
+from shpbatch.header import read_header, shape_code
 from shpbatch.models import Field, Header, Source
 from shpbatch.parser import shp_parser
+from shpbatch.shapefile.dbf import parse_table
 
 SHP, SHX = make.shp_bytes()
 
@@ -179,19 +180,26 @@ def test_the_prj_is_read_past_a_byte_order_mark(tmp_path: Path) -> None:
 # --- fields ------------------------------------------------------------------
 
 
+def declared(data: bytes | bytearray) -> list[tuple[bytes, str, int, int]]:
+    return [
+        (d.name, d.kind, d.width, d.decimals) for d in parse_table(bytes(data), "x").descriptors
+    ]
+
+
 def test_field_names_are_bytes_until_the_encoding_is_known() -> None:
     data = make.dbf_bytes([(b"a:b", "C", 3, 0), (b"A", "N", 9, 2), (b"A", "D", 8, 0)], [])
-    assert dbf_fields(data, "x") == [(b"a:b", "C", 3, 0), (b"A", "N", 9, 2), (b"A", "D", 8, 0)]
+    assert declared(data) == [(b"a:b", "C", 3, 0), (b"A", "N", 9, 2), (b"A", "D", 8, 0)]
 
 
 def test_clipper_text_wider_than_255_uses_the_decimals() -> None:
-    data = make.dbf_bytes([(b"LONG", "C", 44, 1)], [])
-    assert dbf_fields(data, "x") == [(b"LONG", "C", 300, 0)]
+    data = bytearray(make.dbf_bytes([(b"LONG", "C", 44, 1)], []))
+    data[10:12] = (301).to_bytes(2, "little")
+    assert declared(data) == [(b"LONG", "C", 300, 0)]
 
 
 def test_a_field_name_ends_at_its_first_nul() -> None:
     data = make.dbf_bytes([(b"AB\0junk", "C", 3, 0)], [])
-    assert dbf_fields(data, "x")[0][0] == b"AB"
+    assert declared(data)[0][0] == b"AB"
 
 
 @pytest.mark.parametrize(

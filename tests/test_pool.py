@@ -22,7 +22,7 @@ import pytest
 from shpbatch import messages, pool, supervisor
 from shpbatch.errors import ReadError, WorkerError
 from shpbatch.models import Outcome, Source, Task
-from shpbatch.pool import Loaded, PoolOptions, Stop, in_order, report_progress, run_tasks
+from shpbatch.pool import Loaded, PoolOptions, Stop, report_progress, run_tasks
 
 METHODS = [m for m in ("forkserver", "spawn") if m in multiprocessing.get_all_start_methods()]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -39,8 +39,7 @@ def run(function: Callable[[Any], Any], items: Any, **named: Any) -> list[Outcom
     named.setdefault("options", options())
     results = list(run_tasks(function, items, **named))
     assert sorted(index for index, _ in results) == list(range(len(items)))
-    outcomes = in_order(results, len(items))
-    return [outcome for outcome in outcomes if outcome is not None]
+    return [outcome for _, outcome in sorted(results, key=lambda r: r[0])]
 
 
 def poisoned(poison: Callable[[], Any], **named: Any) -> Outcome:
@@ -469,7 +468,7 @@ def test_stop_gives_running_tasks_their_grace(method: str, tmp_path: Path) -> No
     assert time.monotonic() - begun < 60
     assert stop.reason == "SIGINT"
     assert no_children()
-    assert in_order(results, 3)[0] is None
+    assert 0 not in dict(results)
     assert list(run_tasks(str, [1], options=patient, stop=stop)) == []
 
 
@@ -538,7 +537,7 @@ def test_script_without_a_guard(method: str, tmp_path: Path) -> None:
         tmp_path,
         f"""
         from dataclasses import dataclass
-        from shpbatch.pool import PoolOptions, in_order, run_tasks
+        from shpbatch.pool import PoolOptions, run_tasks
 
         print("started", flush=True)
 
@@ -556,7 +555,8 @@ def test_script_without_a_guard(method: str, tmp_path: Path) -> None:
             return helper(item)
 
         options = PoolOptions(workers=2, method={method!r})
-        outcomes = in_order(run_tasks(task, [Item("a"), Item("b")], options=options), 2)
+        results = run_tasks(task, [Item("a"), Item("b")], options=options)
+        outcomes = [outcome for _, outcome in sorted(results, key=lambda r: r[0])]
         print([outcome.value for outcome in outcomes])
         print([isinstance(outcome.value, Item) for outcome in outcomes])
         """,

@@ -120,7 +120,7 @@ class Trial:
 def fresh(layer: Layer) -> Layer:
     """The layer as if just read: geometry decoded, an account of its own."""
     layer = replace(layer, account=Account()).decoded()
-    return replace(layer, rows=np.arange(len(layer)), account=Account(read=len(layer)))
+    return replace(layer, account=Account(declared=len(layer), read=len(layer)))
 
 
 def filled(options: str, layer: Layer, polygons: Path) -> str | None:
@@ -156,10 +156,15 @@ def tried(name: str, options: str, layer: Layer, polygons: Path) -> Trial | None
         return None
 
 
+def values_of(layer: Layer) -> list[Any]:
+    """Every column, decoded."""
+    return [layer.values(i) for i in range(len(layer.columns))]
+
+
 def written(layer: Layer) -> list[list[Any]]:
     """Everything in a layer as plain values, geometry with Z and M as WKB."""
-    columns = [[repr(v) for v in c.to_pylist()] for c in layer.columns]
-    return [layer.rows.tolist(), shapely.to_wkb(layer.shapes).tolist(), *columns]
+    columns = [[repr(v) for v in c.to_pylist()] for c in values_of(layer)]
+    return [layer.rows.tolist(), shapely.to_wkb(layer.geometry()).tolist(), *columns]
 
 
 def schema(header: Header) -> dict[str, Any]:
@@ -177,10 +182,11 @@ def check_header(trial: Trial) -> None:
     after = trial.after
     assert schema(trial.planned) == schema(after.header)
     types = [ARROW_TYPES[f.arrow] for f in after.header.fields]
-    assert [c.type for c in after.columns] == types
-    assert [len(c) for c in after.columns] == [len(after)] * len(types)
-    assert len(after.shapes) == len(after.rows) == len(after)
-    there = after.shapes[~shapely.is_missing(after.shapes) & ~shapely.is_empty(after.shapes)]
+    assert [c.type for c in values_of(after)] == types
+    assert [len(c) for c in values_of(after)] == [len(after)] * len(types)
+    shapes = after.geometry()
+    assert len(shapes) == len(after.rows) == len(after)
+    there = shapes[~shapely.is_missing(shapes) & ~shapely.is_empty(shapes)]
     assert (shapely.has_z(there) == after.header.has_z).all()
 
 
@@ -207,9 +213,9 @@ def check_carried(trial: Trial) -> None:
 def check_account(trial: Trial) -> None:
     """Every feature is written or explained, also once it is brought to its layer's type."""
     before, after = trial.before, trial.after
-    assert before.account.features(len(before), len(after)).balances()
+    assert before.account.features(len(after)).balances()
     fitted = fit(after)
-    assert before.account.features(len(before), len(fitted)).balances()
+    assert before.account.features(len(fitted)).balances()
 
 
 def check_windows(trial: Trial) -> None:

@@ -51,6 +51,21 @@ def _workers(ctx: click.Context, param: click.Parameter, value: str) -> int:
     show_default=True,
     help="Further tries of a file whose worker died.",
 )
+@click.option(
+    "--on-bad-record",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="Records with a broken structure: fail the layer, or leave them out, counted.",
+)
+@click.option(
+    "--on-bad-value",
+    type=click.Choice(["null", "reject"]),
+    default="null",
+    show_default=True,
+    help="Cells that a step reads and that hold no value of their type.",
+)
+@click.option("--no-proof", is_flag=True, help="Do not read back what was written.")
 @click.option("--max-failures", metavar="N|N%", help="Stop after so many failed files.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failed file.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show the plan, write nothing.")
@@ -119,9 +134,11 @@ def execute(ctx: click.Context, options: dict[str, Any]) -> Report:
 def _settings(options: dict[str, Any], layout: bool) -> dict[str, Any]:
     """Options of the command line as fields of RunOptions: those of the plan, or the others."""
     if layout:
-        names = ("include", "exclude", "limit", "flat", "each_step")
+        names = ["include", "exclude", "limit", "flat", "each_step"]
+        names += ["on_bad_record", "on_bad_value"]
         if_exists = "overwrite" if options["overwrite"] else options["if_exists"]
-        return {**{n: options[n] for n in names}, "if_exists": if_exists}
+        kept = {n: options[n] for n in names if n in options}  # `plan` has fewer
+        return {**kept, "if_exists": if_exists, "proof": not options.get("no_proof")}
     return {
         **{n: options[n] for n in ("workers", "timeout", "retries", "log")},
         "max_failures": 1 if options["fail_fast"] else options["max_failures"],

@@ -204,7 +204,7 @@ def _plain_numbers(array: Any) -> Any:
 def _reals(array: Any, field: Field) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Numbers with exactly the field's decimals; rounded where they have more."""
     text = _plain_numbers(array)
-    raw, sizes = _pieces(text)
+    _, sizes = _pieces(text)
     width, decimals = field.width, field.decimals
     found = pc.find_substring(text, ".").fill_null(-1).to_numpy(zero_copy_only=False)
     point = np.where(found < 0, sizes, found).astype(np.int64)

@@ -152,7 +152,8 @@ def header_bytes(
     length = 1 + sum(f.width for f in fields)
     if length > WIDEST_TABLE:
         raise WriteError(
-            f"a row would have {length} bytes, a .dbf holds {WIDEST_TABLE}; drop fields with select",
+            f"a row would have {length} bytes, a .dbf holds {WIDEST_TABLE}; "
+            "drop fields with select",
             "row-too-wide",
         )
     start = PREFIX + DESCRIPTOR * len(fields) + 1

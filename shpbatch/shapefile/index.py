@@ -170,7 +170,8 @@ def chain(bundle: Bundle) -> NDArray[np.int32]:
 def _entries(at: object, length: object) -> NDArray[np.int32]:
     import numpy as np
 
-    return np.column_stack([np.asarray(at, np.int64), np.asarray(length, np.int64)]) // 2
+    found = np.column_stack([np.asarray(at, np.int64), np.asarray(length, np.int64)]) // 2
+    return found.astype(np.int32)
 
 
 def _likely(data: mmap.mmap) -> NDArray[np.int32] | None:

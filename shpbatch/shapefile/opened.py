@@ -165,7 +165,7 @@ class Opened:
         data = np.empty(size + (-size % 4), dtype=np.uint8)[:size]
         file = self.file(extension)
         file.seek(start)
-        view, got = memoryview(data), 0
+        view, got = data.data, 0
         while got < size:
             n = file.readinto(view[got:])  # type: ignore[attr-defined]
             if not n:

@@ -61,19 +61,22 @@ class Reader(Opened):
     """A source, open for reading window by window; a context manager."""
 
     def windows(
-        self, start: int = 0, stop: int | None = None, most_bytes: int = WINDOW_BYTES
+        self, start: int = 0, stop: int | None = None, whole: bool = False
     ) -> Iterator[Window]:
-        """Windows of some bytes each; one, empty, for a layer without rows.
+        """Windows of some bytes each, or one of all; one, empty, for a layer without rows.
 
         Features differ in size a thousandfold: 100 of the 188,259 coastlines
         of GSHHG hold half of all vertices.
         """
         stop = self.count if stop is None else min(stop, self.count)
         at = start
+        if whole:
+            yield self.window(start, stop)
+            return
         while at < stop or at == start:
             sizes = self.index.window(at, min(at + WINDOW_ROWS, stop))[1]
             length = self.table.length if self.table is not None else 0
-            fit = int(np.searchsorted(np.cumsum(sizes + length), most_bytes))
+            fit = int(np.searchsorted(np.cumsum(sizes + length), WINDOW_BYTES))
             following = min(stop, at + max(1, fit)) if len(sizes) else stop
             yield self.window(at, following)
             at = max(following, at + 1)

@@ -81,7 +81,7 @@ class Records:
         at = (self.starts + offset)[:, None] + np.arange(4)
         return np.ascontiguousarray(self.data[at]).view(kind)[:, 0]
 
-    def numbered(self, first: int) -> bytes | NDArray[np.uint8]:
+    def numbered(self, first: int) -> NDArray[np.uint8]:
         """The bytes of packed records, numbered from ``first`` on, lengths as they are."""
         records = self.packed()
         heads = np.empty((len(records), 2), dtype=">i4")

@@ -38,7 +38,7 @@ class Patched:
     """A column of which some cells did not change, and so keep their bytes."""
 
     array: Any
-    slice: Slice
+    place: Slice
     same: NDArray[np.bool_]
 
 
@@ -94,7 +94,7 @@ class TableWriter:
             file.write(dated(header, count))
             for piece in pieces:
                 for body, part in self._bodies(reader, piece):
-                    file.write(memoryview(self._rows(body, part, length)).cast("B"))
+                    file.write(self._rows(body, part, length).data)
             file.write(END_OF_FILE)
 
     def _unchanged(self, reader: Reader, columns: tuple[Any, ...]) -> bool:
@@ -127,8 +127,8 @@ class TableWriter:
             known = {(d.start, d.stop): d for d in reader.table.descriptors}
         raws = []
         for f, column in zip(self.fields, columns, strict=True):
-            place = column if isinstance(column, Slice) else getattr(column, "slice", None)
-            found = known.get((place.start, place.stop)) if place else None
+            place = column.place if isinstance(column, Patched) else column
+            found = known.get((place.start, place.stop)) if isinstance(place, Slice) else None
             same = found is not None and (found.kind, found.width, found.decimals) == (
                 f.type,
                 f.width,
@@ -155,9 +155,8 @@ class TableWriter:
 
     def _rows(self, body: NDArray[np.uint8] | None, piece: Piece, length: int) -> NDArray[np.uint8]:
         """The bytes of some rows."""
-        if body is not None and all(isinstance(c, Slice) for c in piece.columns):
-            if self._covers(piece.columns, body.shape[1], length):
-                return np.ascontiguousarray(body)
+        if body is not None and self._covers(piece.columns, body.shape[1], length):
+            return np.ascontiguousarray(body)
         made = np.full((len(piece.rows), length), BLANK, dtype=np.uint8)
         at = 1
         for f, column in zip(self.fields, piece.columns, strict=True):
@@ -167,6 +166,8 @@ class TableWriter:
 
     @staticmethod
     def _covers(columns: tuple[Any, ...], width: int, length: int) -> bool:
+        if not all(isinstance(c, Slice) for c in columns):
+            return False
         ends = [1, *(c.stop for c in columns)]
         return width == length and [c.start for c in columns] == ends[:-1]
 
@@ -178,7 +179,7 @@ class TableWriter:
             return body[:, column.start : column.stop]
         cells, rounded = encode_cells(_array(column), f, self.encoding)
         if isinstance(column, Patched) and body is not None:
-            old = body[:, column.slice.start : column.slice.stop]
+            old = body[:, column.place.start : column.place.stop]
             if old.shape[1] == f.width:
                 cells[column.same] = old[column.same]
                 rounded = rounded[~column.same[rounded]]

@@ -26,6 +26,7 @@ def family(code: int) -> int:
 
 
 def has_z(code: int) -> bool:
+    """Whether vertices have a Z."""
     return 10 < code < 20 or code == PATCH
 
 

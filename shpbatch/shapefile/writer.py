@@ -89,8 +89,8 @@ class ShpWriter:
         entries[:, 0] = (records.starts + self._at) // 2
         entries[:, 1] = records.sizes // 2
         with open(self.path, "ab") as shp, open(self.path.with_suffix(".shx"), "ab") as shx:
-            shp.write(memoryview(records.numbered(self.count + 1)))
-            shx.write(memoryview(entries).cast("B"))
+            shp.write(records.numbered(self.count + 1).data)
+            shx.write(entries.data)
         self._at += len(records.data)
         self.count += len(records)
         self._ranges.append(_united(record_ranges(records, self.code)))

@@ -78,7 +78,7 @@ def target(
 ) -> Header:
     """The CRS becomes ``dst_crs``; a layer without a usable CRS is refused."""
     transformer(source_crs(header, src_crs, src_crs_default), str(dst_crs))
-    return replace(header, crs=str(dst_crs), has_m=False, bounds=None)
+    return replace(header, crs=str(dst_crs), bounds=None)
 
 
 @lru_cache(maxsize=64)

@@ -22,7 +22,7 @@ def test_worked_case() -> None:
 
 def test_nothing_is_decoded() -> None:
     layer = oracle.read_undecoded(oracle.SAMPLES / "soho/SohoWater.shp")
-    assert oracle.ours("assign-crs EPSG:4326", layer).wkb is layer.wkb
+    assert oracle.ours("assign-crs EPSG:4326", layer).records is layer.records
 
 
 def test_a_missing_crs_is_cured() -> None:

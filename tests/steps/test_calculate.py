@@ -47,7 +47,7 @@ def test_type_of_the_new_field(expression: str, options: str, letter: str, kind:
     result = oracle.ours(f'calculate --field new --expression "{expression}" {options}', layer)
     assert result.header.fields[:-1] == layer.header.fields
     assert (result.header.fields[-1].type, result.header.fields[-1].arrow) == (letter, kind)
-    assert result.wkb is layer.wkb
+    assert result.records is layer.records
 
 
 def test_an_existing_field_is_replaced_in_its_place() -> None:
@@ -55,7 +55,7 @@ def test_an_existing_field_is_replaced_in_its_place() -> None:
     result = oracle.ours("calculate --field area --expression 'AREA * 2'", layer)
     assert result.header.fields == layer.header.fields  # same type: the width is kept
     at = layer.header.field_names().index("AREA")
-    assert result.columns[at][0].as_py() == 2 * layer.columns[at][0].as_py()
+    assert result.values(at)[0].as_py() == 2 * layer.values(at)[0].as_py()
     text = oracle.ours("calculate --field AREA --expression \"'x'\"", layer)
     assert text.header.fields[at].type == "C"
 

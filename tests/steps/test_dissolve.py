@@ -76,7 +76,7 @@ def test_points_become_multipoints_and_the_account_balances() -> None:
     assert result.header.geometry_type == "MultiPoint"
     assert shapely.get_num_geometries(result.shapes[0]) == 2
     assert layer.account.merged == 2
-    assert layer.account.features(3, 1).balances()
+    assert layer.account.features(1).balances()
 
 
 def test_no_rows() -> None:

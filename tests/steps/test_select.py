@@ -34,7 +34,7 @@ def test_values_and_widths_stay() -> None:
     result = oracle.ours("select FIPS,AREA", layer)
     assert result.columns[0] is layer.columns[layer.header.field_names().index("FIPS")]
     assert result.header.fields[1] == layer.header.fields[1]
-    assert result.wkb is layer.wkb
+    assert result.records is layer.records
 
 
 @pytest.mark.parametrize(

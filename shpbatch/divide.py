@@ -1,0 +1,105 @@
+"""Large layers become several tasks on the same pool, and one that joins them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from .errors import ShpbatchError
+from .feed import Needs
+from .header import read_header
+from .models import Task
+from .shapefile.reader import WINDOW_BYTES, Reader
+from .traits import traits_of
+
+__all__ = ["Divided", "divided"]
+
+#: Bytes of ``.shp`` and ``.dbf`` from which on a layer is divided, and of a part.
+LARGE, PART = 64 << 20, 24 << 20
+MOST_PARTS = 256
+#: A task holds what it works on several times over: as bytes, as vertices, as geometries.
+MEMORY_FACTOR = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """Tasks with their weights and the memory they take; joins need their parts."""
+
+    tasks: tuple[Task, ...]
+    costs: tuple[int, ...]
+    memory: tuple[int, ...]
+    needs: Needs
+
+
+def divided(tasks: Sequence[Task]) -> Divided:
+    """Divide tasks on large layers whose recipes work row by row."""
+    found: list[Task] = []
+    needs: dict[int, list[int]] = {}
+    for task in tasks:
+        parts = _parts(task)
+        if len(parts) > 1:
+            needs[len(found) + len(parts)] = list(range(len(found), len(found) + len(parts)))
+            join = replace(
+                task, parts=tuple(p.part for p in parts), cost=task.cost // 8, header=None
+            )
+            found += [*parts, join]
+        else:
+            found.append(task)
+    return Divided(
+        tuple(found), tuple(t.cost for t in found), tuple(_memory(t) for t in found), needs
+    )
+
+
+def _parts(task: Task) -> list[Task]:
+    """A task for each part of a layer; none where it is to stay whole."""
+    if task.cost < LARGE or task.problem or task.skip or task.source.member:
+        return []
+    traits = traits_of(task.recipe)
+    if not traits.row_wise or (traits.carries_shapes and not traits.reads_fields):
+        return []
+    try:
+        with Reader(task.source, task.policy.on_bad_record) as reader:
+            cuts = _cuts(reader)
+        header = read_header(task.source, whole=traits.reads_fields)
+    except ShpbatchError:  # the worker that does the task says what is wrong
+        return []
+    name = hashlib.sha256(os.fsencode(task.sink)).hexdigest()[:16]
+    count = max(1, cuts[-1])
+    return [
+        replace(
+            task,
+            header=header,
+            rows=(start, stop),
+            part=f"{name}-{number}",
+            cost=task.cost * (stop - start) // count,
+        )
+        for number, (start, stop) in enumerate(pairwise(cuts))
+    ]
+
+
+def _cuts(reader: Reader) -> list[int]:
+    """Rows at which the parts begin and the last one ends: of equal bytes, not rows."""
+    count = reader.count
+    length = reader.table.length if reader.table is not None else 0
+    shapes = reader.index.entries[:, 0]
+    total = 2 * int(shapes[-1]) + count * length if count else 0
+    parts = min(MOST_PARTS, max(1, total // PART), max(1, count))
+    # A record's place is the sum of all before it; where they are out of order any cut will do.
+    places = 2 * np.maximum.accumulate(shapes.astype(np.int64)) + np.arange(len(shapes)) * length
+    rows = np.searchsorted(places, np.arange(1, parts) * (total / parts))
+    cuts: list[int] = np.unique(np.concatenate([[0], rows, [count]])).tolist()
+    return cuts
+
+
+def _memory(task: Task) -> int:
+    """Bytes that a task may need: of windows, or of a whole layer."""
+    if task.problem or task.skip:
+        return 0
+    row_wise = traits_of(task.recipe).row_wise
+    held = min(task.cost, 2 * WINDOW_BYTES) if row_wise else task.cost
+    return held * MEMORY_FACTOR
