@@ -14,6 +14,7 @@ from .discover import discover
 from .divide import divided
 from .errors import PlanError
 from .mapping import Mapping, new_run_id
+from .merging import Merge
 from .models import Outcome, Policy, Recipe, Report
 from .planning import IfExists, Layout, Plan, make_plan
 from .pool import PoolOptions, Stop
@@ -50,6 +51,12 @@ class RunOptions:
         Globs on the path below the named folder.
     limit : int or None
         Only the first so many files.
+    merge : str or None
+        Join all sources into one output of this name.
+    field_strategy : {"union", "intersection"}
+        Of a merge: the fields of any source, or those of all.
+    source_field : str or None
+        Of a merge: a text field for the name of each feature's source.
     on_bad_record : {"fail", "skip"}
         What a record whose structure is broken does: it fails its layer, or
         is left out and counted as unreadable.
@@ -75,6 +82,9 @@ class RunOptions:
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     limit: int | None = None
+    merge: str | None = None
+    field_strategy: Literal["union", "intersection"] = "union"
+    source_field: str | None = None
     on_bad_record: Literal["fail", "skip"] = "fail"
     on_bad_value: Literal["null", "reject"] = "null"
     proof: bool = True
@@ -126,7 +136,12 @@ def plan(src: Paths, dst: str | os.PathLike[str], recipe: Any, **options: Any) -
         limit=settings.limit,
     )
     policy = Policy(settings.on_bad_record, settings.on_bad_value, settings.proof)
-    layout = Layout(settings.flat, settings.each_step, settings.if_exists, policy)
+    merge = None
+    if settings.merge is not None:
+        if settings.each_step:
+            raise PlanError("--merge and --each-step do not go together", "bad-value")
+        merge = Merge(settings.merge, settings.field_strategy, settings.source_field)
+    layout = Layout(settings.flat, settings.each_step, settings.if_exists, policy, merge)
     return make_plan(found, checked, os.fspath(dst), layout)
 
 

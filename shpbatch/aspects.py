@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Bounds = NDArray[np.float64]
     Geometry = NDArray[np.object_]
     Rows = NDArray[np.int64]
+    Sinks = pa.StringArray
     Fields = pa.Table
     Frame = geopandas.GeoDataFrame
 else:
@@ -42,6 +43,9 @@ else:
 
     class Rows:
         """Source row of each output row, int64: absent = filtered, repeated = created."""
+
+    class Sinks:
+        """Name of the output that each row goes to: a pyarrow array of text, without nulls."""
 
     class Fields:
         """A pyarrow.Table of the columns that the step names, and only these."""
@@ -66,6 +70,7 @@ __all__ = [
     "OtherLayer",
     "Rejected",
     "Rows",
+    "Sinks",
 ]
 
 BBox = tuple[float, float, float, float]
@@ -80,7 +85,7 @@ class Rejected:
 
 
 #: What the engine can give to a step or take from it.
-ASPECTS = (Coords, Bounds, Geometry, Fields, Header, Frame, Rows, Rejected)
+ASPECTS = (Coords, Bounds, Geometry, Fields, Header, Frame, Rows, Rejected, Sinks)
 
 
 class Text(str):

@@ -11,7 +11,7 @@ import numpy as np
 from .aspects import find_field
 from .errors import StepError
 from .models import Field, Header
-from .shapefile.rows import Patched, Slice
+from .shapefile.columns import Patched, Slice
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,6 +48,10 @@ class Body:
         if rows is self.rows or np.array_equal(rows, self.rows):
             return array
         return array.take(_arrow_index(np.searchsorted(self.rows, rows)))
+
+    def picked(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Rows by their numbers in the source."""
+        return self.matrix[np.searchsorted(self.rows, rows)]
 
     def bad_rows(
         self, place: Slice, as_field: Field, encoding: str, rows: NDArray[np.int64]

@@ -41,18 +41,28 @@ def divided(tasks: Sequence[Task]) -> Divided:
     found: list[Task] = []
     needs: dict[int, list[int]] = {}
     for task in tasks:
-        parts = _parts(task)
-        if len(parts) > 1:
-            needs[len(found) + len(parts)] = list(range(len(found), len(found) + len(parts)))
-            join = replace(
-                task, parts=tuple(p.part for p in parts), cost=task.cost // 8, header=None
-            )
-            found += [*parts, join]
-        else:
+        members = [_divided(m, number) for number, m in enumerate(task.members or (task,))]
+        parts = [part for _, made in members for part in made]
+        if not parts:
             found.append(task)
+            continue
+        needs[len(found) + len(parts)] = list(range(len(found), len(found) + len(parts)))
+        joined = tuple(m for m, _ in members)
+        join = replace(task, members=joined) if task.members else joined[0]
+        found += [*parts, replace(join, cost=task.cost // 8)]
     return Divided(
         tuple(found), tuple(t.cost for t in found), tuple(_memory(t) for t in found), needs
     )
+
+
+def _divided(task: Task, number: int) -> tuple[Task, list[Task]]:
+    """A task that joins parts, and the tasks that make them; itself and none where it is whole."""
+    parts = _parts(task)
+    name = hashlib.sha256(os.fsencode(f"{task.sink}|{number}")).hexdigest()[:16]
+    if len(parts) < 2 and not (task.union and task.recipe.steps):
+        return task, []
+    parts = [replace(p, part=f"{name}-{i}", members=()) for i, p in enumerate(parts or [task])]
+    return replace(task, parts=tuple(p.part for p in parts)), parts
 
 
 def _parts(task: Task) -> list[Task]:
@@ -60,7 +70,11 @@ def _parts(task: Task) -> list[Task]:
     if task.cost < LARGE or task.problem or task.skip or task.source.member:
         return []
     traits = traits_of(task.recipe)
-    if not traits.row_wise or (traits.carries_shapes and not traits.reads_fields):
+    if (
+        not traits.row_wise
+        or traits.partitions
+        or (traits.carries_shapes and not traits.reads_fields)
+    ):
         return []
     try:
         with Reader(task.source, task.policy.on_bad_record) as reader:
@@ -68,17 +82,15 @@ def _parts(task: Task) -> list[Task]:
         header = read_header(task.source, whole=traits.reads_fields)
     except ShpbatchError:  # the worker that does the task says what is wrong
         return []
-    name = hashlib.sha256(os.fsencode(task.sink)).hexdigest()[:16]
     count = max(1, cuts[-1])
     return [
         replace(
             task,
             header=header,
             rows=(start, stop),
-            part=f"{name}-{number}",
             cost=task.cost * (stop - start) // count,
         )
-        for number, (start, stop) in enumerate(pairwise(cuts))
+        for start, stop in pairwise(cuts)
     ]
 
 

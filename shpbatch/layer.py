@@ -14,10 +14,10 @@ from .aspects import find_field
 from .errors import StepError
 from .header import shape_code
 from .models import Header
+from .shapefile.columns import Patched, Slice
 from .shapefile.encode import encode
 from .shapefile.ragged import Ragged, ring_reversed
 from .shapefile.records import Records, join_records
-from .shapefile.rows import Patched, Slice
 from .shapefile.shp import Declined, decode, record_ranges
 from .shapefile.types import PATCH
 
@@ -62,6 +62,8 @@ class Layer:
         Shape type of ``records`` or ``ragged``.
     shapes, origin : ndarray of object or None
         Shapely geometries: as they are, and as they were made of the records.
+    sinks : pyarrow.Array or None
+        Name of the sink that each row goes to, where there are several.
     account : Account
         Where the engine counts; shared by all layers of one task.
     fallback : callable or None
@@ -77,6 +79,7 @@ class Layer:
     ragged: Ragged | None = None
     shapes: NDArray[np.object_] | None = None
     origin: NDArray[np.object_] | None = None
+    sinks: Any = None
     account: Account = field(default_factory=Account, compare=False)
     fallback: Callable[[NDArray[np.int64]], NDArray[np.object_]] | None = field(
         default=None, compare=False
@@ -256,6 +259,8 @@ class Layer:
             return self._put_shapes(np.asarray(value, dtype=object))
         if aspect is aspects.Coords:
             return self._put_coords(np.asarray(value, dtype=np.float64))
+        if aspect is aspects.Sinks:
+            return replace(self, sinks=value)
         raise TypeError(f"a step cannot return {aspect.__name__}")
 
     def take(self, rows: NDArray[np.int64]) -> Layer:
@@ -271,6 +276,7 @@ class Layer:
             shapes=None if self.shapes is None else self.shapes[rows],
             origin=None if self.origin is None else self.origin[rows],
             rows=self.rows[rows],
+            sinks=None if self.sinks is None else taken(self.sinks, rows),
         )
 
     def _put_shapes(self, shapes: NDArray[np.object_]) -> Layer:

@@ -250,7 +250,11 @@ class Task:
     part : str
         Name of the folder, in the stage, of a result that is to be joined.
     parts : tuple of str
-        Join these into the sink.
+        Parts of the source that other tasks left: join these.
+    members : tuple of Task
+        A merge: the tasks whose results make the one sink.
+    union : Union or None
+        What the members are united to.
     problem : Problem or None
         Why the plan already knows that it cannot be done.
     skip : str or None
@@ -270,6 +274,8 @@ class Task:
     rows: tuple[int, int] | None = None
     part: str = ""
     parts: tuple[str, ...] = ()
+    members: tuple[Task, ...] = ()
+    union: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""The staged set of one sink, written window by window and proved when it is whole."""
+"""The staged set of one sink, written window by window."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,19 +12,20 @@ import numpy as np
 
 from .header import shape_code
 from .models import Field, Header
+from .shapefile.aside import put_aside
+from .shapefile.columns import Slice
 from .shapefile.encoding import LDID_OF
-from .shapefile.rows import Piece, Slice, TableWriter
+from .shapefile.rows import Piece, TableWriter
 from .shapefile.writer import ShpWriter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .layer import Layer
     from .shapefile.ragged import Ragged
     from .shapefile.reader import Reader
     from .shapefile.records import Records
 
-__all__ = ["STEM", "Kept", "Made", "Output", "made_of"]
+__all__ = ["STEM", "Kept", "Made", "Output"]
 
 STEM = "layer"
 #: Rows below which everything is proved; above, the first, the last and some in between.
@@ -37,13 +38,21 @@ ROWS = 16_384
 class Made:
     """What a window became.
 
-    ``records`` is None where they are the source's own; ``vertices`` gives
-    the values that encoded records must hold.
+    Attributes
+    ----------
+    piece : Piece
+    records : Records or None
+        None where they are the source's own.
+    ragged : Ragged or None
+        The values that records which were encoded must hold.
+    body : ndarray of uint8 or None
+        Rows of the ``.dbf`` that cannot be read again in this order.
     """
 
     piece: Piece
     records: Records | None
-    vertices: Callable[[], Ragged] | None = None
+    ragged: Ragged | None = None
+    body: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +61,6 @@ class Kept:
 
     first: int
     made: Made
-    ragged: Ragged | None
-
-
-def made_of(layer: Layer, carried: bool) -> Made:
-    """What a layer, after its steps, gives to write.
-
-    Parameters
-    ----------
-    layer : Layer
-    carried : bool
-        Records are the source's own, and need not be collected here.
-    """
-    piece = Piece(layer.rows, layer.columns)
-    if carried:
-        return Made(piece, None)
-    code = shape_code(layer.header)
-    touched = not layer.carries_records(code)
-    return Made(piece, layer.encoded(code), layer.vertices if touched else None)
 
 
 @dataclass
@@ -80,20 +71,24 @@ class Output:
     ----------
     folder : Path
     reader : Reader
-        The source of all that is carried.
+        The source, or the first of several.
     header : Header
         Of the outgoing layer.
     carried : bool
         No step touched rows or geometry.
-    flaws : set of str
+    flaws : dict
         Why carried files cannot be copied whole.
+    fields : tuple of Field
+        With the widths that they have at the end.
+    copied : list of str
+        Extensions that were carried whole.
     """
 
     folder: Path
     reader: Reader
     header: Header
-    carried: bool
-    flaws: set[str] = field(default_factory=set)
+    carried: bool = False
+    flaws: dict[str, None] = field(default_factory=dict)
     count: int = 0
     notes: dict[str, int] = field(default_factory=dict)
     copied: list[str] = field(default_factory=list)
@@ -104,6 +99,10 @@ class Output:
 
     def add(self, made: Made) -> None:
         """Append a window."""
+        if made.body is not None:
+            table = made.piece.source.table
+            aside = put_aside(self.folder / "aside", made.piece.rows, made.body, table)
+            made = replace(made, piece=replace(made.piece, source=aside), body=None)
         if made.records is not None:
             if self._shp is None:
                 self._shp = ShpWriter(self.folder / f"{STEM}.shp", shape_code(self.header))
@@ -114,13 +113,12 @@ class Output:
 
     def _keep(self, made: Made) -> None:
         """Keep what the proof will look at: all of a small layer, three windows of a large one."""
-        ragged = made.vertices() if made.vertices is not None else None
-        self.kept.append(Kept(self.count, made, ragged))
+        self.kept.append(Kept(self.count, made))
         if self.count + len(made.piece.rows) > PROVED_ROWS and len(self.kept) > 3:
             # Each window in between is as likely to be the one that stays.
             share = 1 / (len(self.pieces) - 1)
-            at = 1 if np.random.default_rng(self.count).random() < share else 2
-            self.kept = [self.kept[0], self.kept[3 - at], self.kept[-1]]
+            at = 2 if np.random.default_rng(self.count).random() < share else 1
+            self.kept = [self.kept[0], self.kept[at], self.kept[-1]]
 
     def close(self) -> None:
         """Write what waits for all windows to be known: the ``.dbf``, files carried whole."""
@@ -128,13 +126,14 @@ class Output:
             self._carry()
         elif self._shp is not None:
             self._shp.finish()
-        if not self.header.fields:
+        self.fields = self.header.fields
+        if not self.fields:
             return
         if self._table_is_carried():
             self._copy("dbf")
             return
-        writer = TableWriter(self.header.fields, self.header.encoding, self._ldid())
-        writer.write(self.folder / f"{STEM}.dbf", self.reader, self.pieces)
+        writer = TableWriter(self.fields, self.header.encoding, self._ldid())
+        writer.write(self.folder / f"{STEM}.dbf", self.pieces)
         self.notes |= writer.notes
         self.fields = writer.fields
 
@@ -154,10 +153,12 @@ class Output:
                 yield piece.rows[at : at + ROWS]
 
     def _is_whole(self) -> bool:
-        """Whether every row of the source is there, in its order."""
+        """Whether every row of the one source is there, in its order."""
         at = 0
         for piece in self.pieces:
             rows = piece.rows
+            if piece.source is not self.reader:
+                return False
             if len(rows) and (rows[0] != at or (np.diff(rows) != 1).any()):
                 return False
             at += len(rows)
@@ -167,23 +168,22 @@ class Output:
         table = self.reader.table
         if table is None or not self.reader.table_is_whole():
             return False
-        places = [(d.start, d.stop) for d in table.descriptors]
         columns = self.pieces[0].columns
-        same = all(isinstance(c, Slice) for c in columns) and places == [
-            (c.start, c.stop) for c in columns
-        ]
-        return same and self._is_whole()
+        places = [(c.start, c.stop) for c in columns if isinstance(c, Slice)]
+        same = len(places) == len(columns)
+        return (
+            same and places == [(d.start, d.stop) for d in table.descriptors] and self._is_whole()
+        )
 
     def _copy(self, extension: str) -> None:
-        target = self.folder / f"{STEM}.{extension}"
         file = self.reader.file(extension)
         file.seek(0)
-        with open(target, "wb") as out:
+        with open(self.folder / f"{STEM}.{extension}", "wb") as out:
             shutil.copyfileobj(file, out, 1 << 20)
         self.copied.append(extension)
 
     def _ldid(self) -> int:
-        """Language byte: the source's, where it is what told the encoding."""
+        """Language byte: the source's, where it does not contradict the encoding."""
         if self.reader.table is not None and self.header.encoding_from in ("ldid", "cpg"):
             return self.reader.table.ldid
         told = self.header.encoding_from == "ldid"

@@ -76,7 +76,7 @@ def run_task(task: Task, progress: Progress | None = None) -> Outcome:
         Told the share done, 0 to 1; by default the pool's own channel.
     """
     start = time.monotonic()
-    names = (task.source.name,)
+    names = tuple(m.source.name for m in task.members) or (task.source.name,)
     if task.skip:
         return Outcome(names, "skipped", code="exists", reason=task.skip)
     if problem := task.problem or task.source.problem:

@@ -1,9 +1,9 @@
-"""One large layer as several tasks: each leaves a part, a last one joins them in order.
+"""Parts of a large layer, or of a merge: made by several tasks, joined in order by one.
 
 A part holds what its steps made, never what they left alone: that is read
-from the source when the parts are joined. The join goes through the same
-`Output` as a layer done in one go, so the result does not depend on how many
-parts there were.
+from the source when the parts are joined. They go through the same `Output`
+as a layer done in one go, so the result does not depend on how many there
+were.
 """
 
 from __future__ import annotations
@@ -11,75 +11,82 @@ from __future__ import annotations
 import pickle
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from .account import Account
-from .errors import WriteError
 from .header import read_header
+from .made import made_of
 from .models import Header, Outcome, Task
-from .output import Made, Output, made_of
-from .publish import STATE, stage, translated
+from .output import Made
+from .publish import STATE, translated
 from .shapefile.reader import Reader
-from .shapefile.records import Records
+from .shapefile.records import HEAD, Records
 from .shapefile.rows import Piece
 from .traits import traits_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["do_part", "join_parts"]
+    from .layer import Layer
+
+__all__ = ["do_part", "parts_of"]
 
 Progress = Callable[[float], None]
+Layers = Callable[[Task, Reader, Header, Account, Progress], "Iterator[Layer]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """One window of a part; ``sizes`` of its records, None where they are the source's."""
+
+    label: str
+    after: Header
+    rows: NDArray[np.int64]
+    columns: tuple[Any, ...]
+    sizes: NDArray[np.int64] | None
+    body: NDArray[np.uint8] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a window task leaves, besides the bytes of its records.
+    """What a task leaves, besides the bytes of its records."""
 
-    ``sizes`` are those of the records of each piece, None where they are the source's.
-    """
-
-    before: Header
-    after: Header
     account: Account
-    pieces: tuple[Piece, ...]
-    sizes: tuple[NDArray[np.int64] | None, ...]
+    windows: tuple[Left, ...]
 
 
-def part_folder(task: Task, name: str) -> Path:
+def folder_of(task: Task, name: str) -> Path:
     """Where a part lies: in the stage, so that it goes away with it."""
     return Path(task.stage, STATE, "stage", name)
 
 
-def do_part(task: Task, progress: Progress) -> Outcome:
-    """Do some rows of a source, and leave the result as a part."""
-    from .work import carries, layers
-
+def do_part(task: Task, layers: Layers, progress: Progress) -> Outcome:
+    """Do a source, or some rows of it, and leave the result as a part."""
     traits = traits_of(task.recipe)
     before = task.header or read_header(task.source, whole=traits.reads_fields)
     account = Account(on_bad_value=task.policy.on_bad_value)
-    carried = carries(task, traits)
-    folder = part_folder(task, task.part)
+    carried = traits.carries_shapes and not task.union and task.policy.on_bad_value == "null"
+    folder = folder_of(task, task.part)
     shutil.rmtree(folder, ignore_errors=True)  # of a worker that was killed
-    pieces, sizes, after = [], [], before
+    windows = []
     with Reader(task.source, task.policy.on_bad_record) as reader, translated(str(folder)):
         folder.mkdir(parents=True)
         with open(folder / "records", "wb") as file:
             for layer in layers(task, reader, before, account, progress):
-                after = layer.header
-                made = made_of(layer, carried)
-                pieces.append(made.piece)
-                sizes.append(_left(made, file))
-        part = Part(before, after, account, tuple(pieces), tuple(sizes))
+                for label, made in made_of(layer, reader, carried, task.union):
+                    sizes = _put(made, file)
+                    rows, columns = made.piece.rows, made.piece.columns
+                    windows.append(Left(label, layer.header, rows, columns, sizes, made.body))
+        part = Part(account, tuple(windows))
         (folder / "part").write_bytes(pickle.dumps(part, pickle.HIGHEST_PROTOCOL))
     return Outcome((task.source.name,), "done")
 
 
-def _left(made: Made, file: IO[bytes]) -> NDArray[np.int64] | None:
+def _put(made: Made, file: IO[bytes]) -> NDArray[np.int64] | None:
     if made.records is None:
         return None
     records = made.records.packed()
@@ -87,42 +94,24 @@ def _left(made: Made, file: IO[bytes]) -> NDArray[np.int64] | None:
     return records.sizes
 
 
-def join_parts(task: Task, progress: Progress) -> Outcome:
-    """Join the parts of a source into its sink, in their order."""
-    from .work import carries, finish
-
-    account = Account(on_bad_value=task.policy.on_bad_value)
-    carried = carries(task, traits_of(task.recipe))
-    with (
-        Reader(task.source, task.policy.on_bad_record) as reader,
-        stage(task.stage) as folder,
-        translated(task.sink),
-    ):
-        output: Output | None = None
-        for number, name in enumerate(task.parts, 1):
-            place = part_folder(task, name)
-            part: Part = pickle.loads((place / "part").read_bytes())
-            account.add(part.account)
-            output = output or Output(folder, reader, part.after, carried)
-            if part.after.fields != output.header.fields:
-                raise WriteError(
-                    "a step gave other fields for some rows than for others; "
-                    'declare it with scope="layer"',
-                    "fields-differ",
-                )
-            for made in _made(part, place):
-                output.add(made)
-            shutil.rmtree(place, ignore_errors=True)
-            progress(0.6 * number / len(task.parts))
-        assert output is not None
-        return finish(task, output, part.before, account)
+def parts_of(
+    task: Task, reader: Reader, account: Account, progress: Progress
+) -> Iterator[tuple[Header, str, Made]]:
+    """The parts of a source, in their order; each goes away when it has been read."""
+    for number, name in enumerate(task.parts, 1):
+        folder = folder_of(task, name)
+        part: Part = pickle.loads((folder / "part").read_bytes())
+        account.add(part.account)
+        with open(folder / "records", "rb") as file:
+            for left in part.windows:
+                yield left.after, left.label, _made(left, reader, file)
+        shutil.rmtree(folder, ignore_errors=True)
+        progress(number / len(task.parts))
 
 
-def _made(part: Part, place: Path) -> Iterator[Made]:
-    with open(place / "records", "rb") as file:
-        for piece, sizes in zip(part.pieces, part.sizes, strict=True):
-            if sizes is None:
-                yield Made(piece, None)
-                continue
-            data = np.fromfile(file, np.uint8, int((sizes + 8).sum()))
-            yield Made(piece, Records.packed_from(data, sizes))
+def _made(left: Left, reader: Reader, file: IO[bytes]) -> Made:
+    piece = Piece(left.rows, left.columns, reader)
+    if left.sizes is None:
+        return Made(piece, None)
+    data = np.fromfile(file, np.uint8, int((left.sizes + HEAD).sum()))
+    return replace(Made(piece, Records.packed_from(data, left.sizes)), body=left.body)

@@ -12,6 +12,7 @@ from typing import Literal
 from .discover import Found
 from .errors import LayerError, PlanError, ShpbatchError
 from .header import read_header
+from .merging import Merge, merged
 from .models import Header, Policy, Problem, Recipe, Source, Task
 
 __all__ = ["IfExists", "Layout", "Plan", "make_plan"]
@@ -41,6 +42,7 @@ class Layout:
     each_step: bool = False
     if_exists: IfExists = "fail"
     policy: Policy = field(default_factory=Policy)
+    merge: Merge | None = None
 
 
 def make_plan(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Plan:
@@ -61,11 +63,18 @@ def make_plan(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Plan:
         header = _header(source)
         for part, folder in _recipes(recipe, layout.each_step):
             sink = _sink(source, dst, folder, layout.flat)
-            clash.check(source, sink)
+            if layout.merge:
+                sink = layout.merge.sink(dst)
+                clash.check_source(sink)
+            else:
+                clash.check(source, sink)
             task, after = _task(source, part, sink, header)
             task = replace(task, policy=layout.policy)
             tasks.append(_existing(task, dst, layout.if_exists))
             headers.append(after)
+    if layout.merge:
+        tasks, headers = [merged(tasks, headers, layout.merge)], headers[:1]
+        headers = [tasks[0].union.header]
     _refuse_existing([t.sink for t in tasks if t.sink and not t.overwrite and not t.skip])
     _refuse_all(tasks, headers)
     return Plan(tuple(tasks), tuple(headers), dst, found.ignored)
@@ -98,12 +107,8 @@ class Clashes:
 
     def check(self, source: Source, sink: str) -> None:
         """Refuse a sink that is a source, or another source's sink."""
+        self.check_source(sink)
         key = _folded(sink)
-        if original := self._sources.get(key):
-            raise PlanError(
-                f"{original}: the output would replace this source; choose another folder for -o",
-                "source-is-sink",
-            )
         if other := self._sinks.get(key):
             raise PlanError(
                 f"{source.name} and {other} would both become {sink}; "
@@ -111,6 +116,14 @@ class Clashes:
                 "sink-clash",
             )
         self._sinks[key] = source.name
+
+    def check_source(self, sink: str) -> None:
+        """Refuse a sink that is a source."""
+        if original := self._sources.get(_folded(sink)):
+            raise PlanError(
+                f"{original}: the output would replace this source; choose another folder for -o",
+                "source-is-sink",
+            )
 
 
 def _folded(path: str) -> str:

@@ -9,11 +9,13 @@ import numpy as np
 from .errors import LayerError, SourceError, WriteError
 from .models import Field, Source
 from .output import STEM, Kept, Output
+from .shapefile.columns import Cast, Missing, Slice, array_of, cast_array
 from .shapefile.reader import Reader
-from .shapefile.rows import Patched, Slice
 from .shapefile.shp import decode
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .shapefile.ragged import Ragged
 
 __all__ = ["prove"]
@@ -51,8 +53,8 @@ def prove(output: Output) -> None:
 
 def _structure(output: Output, staged: Reader) -> None:
     flaws = staged.file_flaws()
-    if flaws or staged.count != output.count or bool(staged.table) != bool(output.header.fields):
-        why = f"{staged.count} features instead of {output.count}; {'; '.join(flaws)}".rstrip("; ")
+    if flaws or staged.count != output.count or bool(staged.table) != bool(output.fields):
+        why = "; ".join((f"{staged.count} features instead of {output.count}", *flaws))
         raise WriteError(
             f"what was written is not whole ({why}); is the disk full?", "write-incomplete"
         )
@@ -65,42 +67,53 @@ def _same_bytes(output: Output, staged: Reader, extension: str) -> None:
     while True:
         left, right = ours.read(CHUNK), theirs.read(CHUNK)
         if left != right:
-            _differs(f"the copied .{extension} is not its source; did the source change?")
+            raise _differs(f"the copied .{extension} is not its source; did the source change?")
         if not left:
             return
 
 
 def _window(output: Output, staged: Reader, kept: Kept) -> None:
-    rows = kept.made.piece.rows
-    last = kept.first + len(rows)
-    window = staged.window(kept.first, last)
-    if kept.made.records is not None:
-        meant = kept.made.records.packed()
-        if not np.array_equal(window.records.packed().numbered(1), meant.numbered(1)):
-            _differs("records are not those that were meant")
-    if kept.ragged is not None and not _same_vertices(
-        decode(window.records, staged.code), kept.ragged
+    made = kept.made
+    window = staged.window(kept.first, kept.first + len(made.piece.rows))
+    if made.records is not None:
+        meant = made.records.packed().numbered(kept.first + 1)
+        if not np.array_equal(window.records.packed().data, meant):
+            raise _differs("records are not those that were meant")
+    if made.ragged is not None and not _same_vertices(
+        decode(window.records, staged.code), made.ragged
     ):
-        _differs("vertices are not read back as they were meant")
-    if "dbf" in output.copied or staged.table is None or not len(rows):
+        raise _differs("vertices are not read back as they were meant")
+    if window.body is None or "dbf" in output.copied or not len(made.piece.rows):
         return
-    source = output.reader
-    body = None
-    if source.table is not None:
-        low = int(rows.min())
-        body = source.body(low, int(rows.max()) + 1)
-        body = None if body is None else body[rows - low]
-    assert window.body is not None
-    places = staged.table.descriptors
-    for f, column, place in zip(output.fields, kept.made.piece.columns, places, strict=True):
+    assert staged.table is not None
+    source = made.piece.source
+    body = source.picked(made.piece.rows) if source.table is not None else None
+    for f, column, place in zip(
+        output.fields, made.piece.columns, staged.table.descriptors, strict=True
+    ):
         cells = window.body[:, place.start : place.stop]
-        if isinstance(column, Slice):
-            assert body is not None
-            same = np.array_equal(cells, body[:, column.start : column.stop])
-        else:
-            same = _same_values(cells, f, column, output.header.encoding)
-        if not same:
-            _differs(f"field {f.name} is not read back as it was meant")
+        if not _same_cells(cells, f, column, body, output.header.encoding):
+            raise _differs(f"field {f.name} is not read back as it was meant")
+
+
+def _same_cells(
+    cells: NDArray[np.uint8],
+    f: Field,
+    column: Any,
+    body: NDArray[np.uint8] | None,
+    encoding: str,
+) -> bool:
+    if isinstance(column, Slice):
+        assert body is not None
+        return np.array_equal(cells, body[:, column.start : column.stop])
+    if isinstance(column, Missing):
+        return bool(np.isin(cells, list(b" ?")).all())
+    if isinstance(column, Cast):
+        assert body is not None
+        meant = cast_array(column, f, body[:, column.place.start : column.place.stop])
+    else:
+        meant = array_of(column)
+    return _same_values(cells, f, meant, encoding)
 
 
 def _same_vertices(found: Ragged, meant: Ragged) -> bool:
@@ -113,14 +126,13 @@ def _same_vertices(found: Ragged, meant: Ragged) -> bool:
     )
 
 
-def _same_values(cells: Any, f: Field, column: Any, encoding: str) -> bool:
+def _same_values(cells: Any, f: Field, meant: Any, encoding: str) -> bool:
     """Values as they are read back; numbers to the decimals of their field."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     from .shapefile.values import decode_cells
 
-    meant = column.array if isinstance(column, Patched) else column
     found = decode_cells(cells, f, encoding).array
     if f.type == "C":
         meant = pc.ascii_rtrim(meant, " ")
@@ -130,9 +142,8 @@ def _same_values(cells: Any, f: Field, column: Any, encoding: str) -> bool:
         wanted = np.asarray(pc.fill_null(meant.cast(pa.float64()), np.nan))
         slack = 0.5 * 10.0**-f.decimals + 1e-12 * np.abs(wanted)
         return bool(((np.abs(near - wanted) <= slack) | (np.isnan(near) & np.isnan(wanted))).all())
-    found = found.cast(meant.type)
-    return bool(found.equals(meant))
+    return bool(found.cast(meant.type).equals(meant))
 
 
-def _differs(why: str) -> None:
-    raise WriteError(f"the proof of what was written failed: {why}", "write-differs")
+def _differs(why: str) -> WriteError:
+    return WriteError(f"the proof of what was written failed: {why}", "write-differs")

@@ -11,8 +11,8 @@ from .columns import Body
 from .header import read_header
 from .layer import Layer
 from .models import Header, Source
+from .shapefile.columns import Slice
 from .shapefile.reader import Reader, Window
-from .shapefile.rows import Slice
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .aspects import Coords, Fields, Frame, Geometry, Header, Rejected, Rows
+from .aspects import Coords, Fields, Frame, Geometry, Header, Rejected, Rows, Sinks
 from .models import Recipe
 from .registry import STEPS
 
@@ -23,6 +23,8 @@ class Traits:
     carries_shapes : bool
         No step drops, repeats or rejects a row or touches geometry: ``.shp``
         and ``.shx`` come out as they are.
+    partitions : bool
+        Some step names several sinks.
     reads_fields : bool
         Some step reads or writes columns: the encoding matters.
     """
@@ -30,6 +32,7 @@ class Traits:
     row_wise: bool
     carries_shapes: bool
     reads_fields: bool
+    partitions: bool
 
 
 def traits_of(recipe: Recipe) -> Traits:
@@ -44,10 +47,11 @@ def traits_of(recipe: Recipe) -> Traits:
             reads.update(variant.reads)
             writes.update(variant.writes)
             row_wise &= Frame not in variant.reads
-    touched = {Rows, Rejected, Geometry, Coords, Frame}
+    touched = {Rows, Rejected, Geometry, Coords, Frame, Sinks}
     rejects = Fields in reads  # by the policy for cells that hold no value
     return Traits(
         row_wise=row_wise,
         carries_shapes=not touched & writes and not rejects,
         reads_fields=bool({Fields, Frame} & (reads | writes)) or Header in writes,
+        partitions=Sinks in writes,
     )

@@ -1,23 +1,28 @@
-"""What a worker does with one task: a whole file, some rows of one, or the join of those."""
+"""What a worker does with one task: read, steps, write, prove, publish."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .account import Account
 from .engine import apply_recipe
-from .errors import LayerError
+from .errors import LayerError, WriteError
 from .fit import fit
 from .header import read_header
+from .made import made_of
 from .models import Features, Header, Outcome, Sink, Task
-from .output import Output, made_of
+from .output import Made, Output
+from .parts import do_part, parts_of
 from .proof import prove
 from .publish import publish, refuse_existing, stage, translated
 from .reading import layer_of
 from .shapefile.reader import Reader
 from .shapefile.sidecars import write_sidecars
+from .sinks import sink_paths
 from .traits import Traits, traits_of
 
 if TYPE_CHECKING:
@@ -32,36 +37,33 @@ STEPS = 0.8
 
 def do_task(task: Task, progress: Progress) -> Outcome:
     """Do a task; raise what prevents it."""
-    if task.rows is not None:
-        from .parts import do_part
-
-        return do_part(task, progress)
-    if not task.overwrite:
-        refuse_existing(task.stage, Path(task.sink))
-    if task.parts:
-        from .parts import join_parts
-
-        return join_parts(task, progress)
+    if task.part:
+        return do_part(task, layers, progress)
     traits = traits_of(task.recipe)
-    header = task.header or read_header(task.source, whole=traits.reads_fields)
+    if not task.overwrite and not traits.partitions:
+        refuse_existing(task.stage, Path(task.sink))
     account = Account(on_bad_value=task.policy.on_bad_value)
-    with (
-        Reader(task.source, task.policy.on_bad_record) as reader,
-        stage(task.stage) as folder,
-        translated(task.sink),
-    ):
-        output = None
-        carried = carries(task, traits)
-        for layer in layers(task, reader, header, account, lambda p: progress(p * STEPS)):
-            output = output or Output(folder, reader, layer.header, carried)
-            output.add(made_of(layer, carried))
-        assert output is not None  # a layer without rows is one window of none
-        return finish(task, output, header, account)
+    members = task.members or (task,)
+    with ExitStack() as stack, stage(task.stage) as folder, translated(task.sink):
+        work = _Work(task, folder, account)
+        for number, member in enumerate(members):
 
+            def ticked(share: float, done: int = number) -> None:
+                progress(STEPS * (done + share) / len(members))
 
-def carries(task: Task, traits: Traits) -> bool:
-    """Whether no row is dropped and no geometry touched, whatever the rows hold."""
-    return traits.carries_shapes or (not task.recipe.steps and task.policy.on_bad_record == "fail")
+            reader = stack.enter_context(Reader(member.source, task.policy.on_bad_record))
+            header = member.header or read_header(member.source, whole=traits.reads_fields)
+            work.before.append(header)
+            if member.parts:
+                for after, label, made in parts_of(member, reader, account, ticked):
+                    work.add(after, label, made, reader)
+            else:
+                for layer in layers(member, reader, header, account, ticked):
+                    carried = work.carried(traits)
+                    for label, made in made_of(layer, reader, carried, task.union):
+                        work.add(layer.header, label, made, reader)
+            reader.release()
+        return work.finish()
 
 
 def layers(
@@ -80,33 +82,90 @@ def layers(
         yield fit(apply_recipe(task.recipe, layer, ticked))
 
 
-def finish(task: Task, output: Output, before: Header, account: Account) -> Outcome:
-    """Close, prove and publish a staged set; the account must balance."""
-    output.flaws |= set(account.flaws)
-    features = account.features(output.count)
-    if not features.balances():
-        raise LayerError(f"the account of features does not balance: {features}", "unbalanced")
-    output.close()
-    if task.policy.proof:
-        prove(output)
-    write_sidecars(output.reader.bundle, before, output.header, output.folder)
-    publish(task.stage, output.folder, Path(task.sink))
-    for text, count in output.notes.items():
-        account.note(text, count)
-    return Outcome(
-        (task.source.name,),
-        "done",
-        sinks=(Sink(task.sink, output.count),),
-        features=features,
-        notes=notes(before, account, features),
-    )
+def carries(task: Task, traits: Traits) -> bool:
+    """Whether no row is dropped and no geometry touched, whatever the rows hold."""
+    return traits.carries_shapes and not task.union and task.policy.on_bad_value == "null"
 
 
-def notes(source: Header, account: Account, features: Features) -> tuple[str, ...]:
-    """What a person should know of a complete output."""
+@dataclass
+class _Work:
+    """The staged sets of one task, by label; ``before`` are the headers of its sources."""
+
+    task: Task
+    folder: Path
+    account: Account
+    before: list[Header] = field(default_factory=list)
+    outputs: dict[str, Output] = field(default_factory=dict)
+
+    def carried(self, traits: Traits) -> bool:
+        return carries(self.task, traits)
+
+    def add(self, header: Header, label: str, made: Made, reader: Reader) -> None:
+        """Append a window to the set of its label."""
+        if self.task.union is not None:
+            header = self.task.union.header
+        output = self.outputs.get(label)
+        if output is None:
+            folder = self.folder / str(len(self.outputs))
+            folder.mkdir()
+            carried = made.records is None
+            output = self.outputs[label] = Output(folder, reader, header, carried)
+        elif header.fields != output.header.fields:
+            raise WriteError(
+                "a step gave other fields for some rows than for others; "
+                'declare it with scope="layer"',
+                "fields-differ",
+            )
+        output.add(made)
+
+    def finish(self) -> Outcome:
+        """Close, prove and publish; the account must balance."""
+        features = self.account.features(sum(o.count for o in self.outputs.values()))
+        if not features.balances():
+            raise LayerError(f"the account of features does not balance: {features}", "unbalanced")
+        sinks = sink_paths(self.task.sink, list(self.outputs))
+        for output, sink in zip(self.outputs.values(), sinks, strict=True):
+            if not self.task.overwrite:
+                refuse_existing(self.task.stage, sink)
+            self._complete(output)
+        for output, sink in zip(self.outputs.values(), sinks, strict=True):
+            publish(self.task.stage, output.folder, sink)
+        members = self.task.members or (self.task,)
+        return Outcome(
+            tuple(m.source.name for m in members),
+            "done",
+            sinks=tuple(
+                Sink(str(sink), output.count)
+                for output, sink in zip(self.outputs.values(), sinks, strict=True)
+            ),
+            features=features,
+            notes=tuple(dict.fromkeys(n for h in self.before for n in _told(h)))
+            + _notes(self.account, features),
+        )
+
+    def _complete(self, output: Output) -> None:
+        output.flaws |= self.account.flaws
+        output.close()
+        if self.task.policy.proof:
+            prove(output)
+        (output.folder / "aside").unlink(missing_ok=True)
+        bundle = output.reader.bundle
+        if self.task.union is not None:  # styles and notes of one source are not those of all
+            kept = {e: n for e, n in bundle.members.items() if e in ("prj", "cpg")}
+            bundle = replace(bundle, members=kept)
+        write_sidecars(bundle, self.before[0], output.header, output.folder)
+        for text, count in output.notes.items():
+            self.account.note(text, count)
+
+
+def _told(source: Header) -> list[str]:
+    """Problems of a source that a person should know of a complete output."""
     known = ("encoding-doubtful", "shx-missing", "length-lies")
-    found = [p.reason for p in source.problems if p.code in known]
-    found += [f"normalised: {flaw}" for flaw in account.flaws]
+    return [p.reason for p in source.problems if p.code in known]
+
+
+def _notes(account: Account, features: Features) -> tuple[str, ...]:
+    found = [f"normalised: {flaw}" for flaw in account.flaws]
     found += [f"{text} ({count:,})" for text, count in account.notes.items()]
     if features.deleted:
         found.append(f"{features.deleted:,} features were flagged as deleted and left out")

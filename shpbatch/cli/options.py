@@ -70,6 +70,20 @@ def layout_options(function: F) -> F:
                 "-o", "--output", required=True, type=click.Path(), help="Folder of the outputs."
             ),
             click.option("--flat", is_flag=True, help="Do not mirror the tree of folders."),
+            click.option("--merge", metavar="NAME", help="Join all sources into one output."),
+            click.option(
+                "--field-strategy",
+                type=click.Choice(["union", "intersection"]),
+                default="union",
+                show_default=True,
+                help="With --merge: the fields of any source, or those of all.",
+            ),
+            click.option(
+                "--source-layer-field-name",
+                "source_field",
+                metavar="NAME",
+                help="With --merge: a field for the name of each feature's source.",
+            ),
             click.option(
                 "--each-step", is_flag=True, help="One output a step, in the step's own folder."
             ),

@@ -45,6 +45,7 @@ def _record(task: Task, header: Header | None) -> dict[str, Any]:
     problem = task.problem
     return {
         "source": task.source.name,
+        "merged": [m.source.name for m in task.members],
         "sink": task.sink,
         "action": _action(task),
         "code": problem.code if problem else None,
@@ -64,4 +65,5 @@ def _line(task: Task, header: Header | None) -> str:
     if task.skip:
         return f"{action:6}  {task.skip}"
     what = f"{header.count:,} {header.geometry_type}" if header else ""
-    return f"{action:6}  {task.source.name} -> {task.sink}  ({what})"
+    more = f" and {len(task.members) - 1:,} more" if len(task.members) > 1 else ""
+    return f"{action:6}  {task.source.name}{more} -> {task.sink}  ({what})"

@@ -134,8 +134,8 @@ def execute(ctx: click.Context, options: dict[str, Any]) -> Report:
 def _settings(options: dict[str, Any], layout: bool) -> dict[str, Any]:
     """Options of the command line as fields of RunOptions: those of the plan, or the others."""
     if layout:
-        names = ["include", "exclude", "limit", "flat", "each_step"]
-        names += ["on_bad_record", "on_bad_value"]
+        names = ["include", "exclude", "limit", "flat", "each_step", "merge", "field_strategy"]
+        names += ["source_field", "on_bad_record", "on_bad_value"]
         if_exists = "overwrite" if options["overwrite"] else options["if_exists"]
         kept = {n: options[n] for n in names if n in options}  # `plan` has fewer
         return {**kept, "if_exists": if_exists, "proof": not options.get("no_proof")}

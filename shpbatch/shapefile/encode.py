@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from .types import PATCH, POINT, WITH_PARTS, family, has_z
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["encode"]
+__all__ = ["as_type", "encode"]
 
 
 def encode(ragged: Ragged) -> Records:
@@ -145,3 +146,13 @@ def _measure_range(
     none = np.isinf(low)
     low[none] = high[none] = 0.0
     return low, high
+
+
+def as_type(ragged: Ragged, code: int) -> Ragged:
+    """The same vertices as another type of the family: a new Z is 0, a new M "no data"."""
+    coords, m, with_m = ragged.coords, ragged.m, ragged.with_m
+    if has_z(code) and coords.shape[1] == 2:
+        coords = np.column_stack([coords, np.zeros(len(coords))])
+    if 20 < code < 30 and m is None:
+        m, with_m = np.full(len(coords), 10 * NO_DATA), np.ones(len(ragged), dtype=bool)
+    return replace(ragged, code=code, coords=coords, m=m, with_m=with_m)

@@ -65,6 +65,11 @@ class Opened:
             self._files[extension] = self._stack.enter_context(self.bundle.file(extension))
         return self._files[extension]
 
+    def release(self) -> None:
+        """Close the files; they are opened again where they are asked for."""
+        self._stack.close()
+        self._files.clear()
+
     def size(self, extension: str) -> int:
         """Bytes of a member."""
         return os.fstat(self.file(extension).fileno()).st_size

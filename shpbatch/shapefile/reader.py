@@ -117,6 +117,15 @@ class Reader(Opened):
         begin, end = int(starts.min()), int((starts + sizes).max()) + HEAD
         return Records(self.bytes_at("shp", begin, end - begin), starts - begin, sizes)
 
+    def picked(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Rows of the ``.dbf`` by number: fewer, repeated or in another order."""
+        low, high = int(rows.min()), int(rows.max()) + 1
+        body = self.body(low, high)
+        assert body is not None
+        if high - low == len(rows) and (np.diff(rows) == 1).all():
+            return body
+        return body[rows - low]
+
     def body(self, start: int, stop: int) -> NDArray[np.uint8] | None:
         """Rows of the ``.dbf`` as they are, deleted ones too; None where there is no ``.dbf``."""
         if self.table is None:

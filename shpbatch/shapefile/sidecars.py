@@ -37,7 +37,8 @@ def write_sidecars(
     if not after.fields:
         return
     cpg = folder / f"{stem}.cpg"
-    if before.encoding_from == "cpg" and "cpg" in bundle:
+    told = before.encoding_from if after.encoding == before.encoding else "default"
+    if told == "cpg" and "cpg" in bundle:
         bundle.copy("cpg", cpg)
-    elif before.encoding_from != "ldid":
+    elif told != "ldid":
         cpg.write_text("UTF-8" if after.encoding == "utf-8" else after.encoding, "ascii")

@@ -1,0 +1,69 @@
+"""What a layer, after its steps, gives to write: to one sink, or to one for each label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .header import shape_code
+from .output import Made
+from .shapefile.encode import as_type, encode
+from .shapefile.rows import Piece
+from .shapefile.shp import decode
+
+if TYPE_CHECKING:
+    from .layer import Layer
+    from .shapefile.reader import Reader
+    from .union import Union
+
+__all__ = ["made_of"]
+
+
+def made_of(
+    layer: Layer, reader: Reader, carried: bool = False, union: Union | None = None
+) -> Iterator[tuple[str, Made]]:
+    """What a layer gives to write, each with the label of its sink; "" where there is one.
+
+    Parameters
+    ----------
+    layer : Layer
+    reader : Reader
+        Of its source.
+    carried : bool
+        Records are the source's own, and need not be collected here.
+    union : Union, optional
+        What the layer becomes part of.
+    """
+    if layer.sinks is None:
+        yield "", _made(layer, reader, carried, union)
+        return
+    for label, part in _by_label(layer):
+        made = _made(part, reader, False, union)
+        body = None if part.body is None else part.body.picked(part.rows)
+        yield label, Made(made.piece, made.records, made.ragged, body)
+
+
+def _by_label(layer: Layer) -> Iterator[tuple[str, Layer]]:
+    """The layer's rows of each label, in order, labels as they first appear."""
+    coded = layer.sinks.dictionary_encode()
+    codes = coded.indices.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))
+    for label, rows in zip(coded.dictionary.to_pylist(), np.split(order, ends[:-1]), strict=True):
+        yield label, layer.take(rows)
+
+
+def _made(layer: Layer, reader: Reader, carried: bool, union: Union | None) -> Made:
+    header = layer.header if union is None else union.header
+    columns = layer.columns if union is None else union.columns_of(layer, reader.source.relative)
+    piece = Piece(layer.rows, columns, reader)
+    if carried:
+        return Made(piece, None)
+    own, code = shape_code(layer.header), shape_code(header)
+    records = layer.encoded(own)
+    if own != code:  # a sister layer has Z or M, or this one has nothing but null shapes
+        records = encode(as_type(decode(records, own), code))
+        return Made(piece, records, decode(records, code))
+    return Made(piece, records, None if layer.carries_records(own) else layer.vertices())
