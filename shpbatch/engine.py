@@ -119,8 +119,10 @@ def _moved(step: Step, layer: Layer, rows: NDArray[np.int64] | None, rejected: R
     """The rows that a step returned, accounted for."""
     if rows is None:
         return layer
-    kept = np.unique(rows)
-    gone = len(layer) - len(kept) - len(np.setdiff1d(rejected.rows, kept))
+    kept = rows if (np.diff(rows) > 0).all() else np.unique(rows)
+    gone = len(layer) - len(kept)
+    if len(rejected.rows):
+        gone -= len(np.setdiff1d(rejected.rows, kept))
     if step.absent == "merged":
         layer.account.merged += gone
     else:

@@ -19,6 +19,8 @@ from .shapefile.rows import Piece, TableWriter
 from .shapefile.writer import ShpWriter
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from numpy.typing import NDArray
 
     from .shapefile.ragged import Ragged
@@ -30,6 +32,8 @@ __all__ = ["STEM", "Kept", "Made", "Output"]
 STEM = "layer"
 #: Rows below which everything is proved; above, the first, the last and some in between.
 PROVED_ROWS = 20_000
+#: Copied at a time: it stays in the cache.
+CHUNK = 1 << 17
 #: Rows of a source that are read together where its records are carried.
 ROWS = 16_384
 
@@ -107,6 +111,8 @@ class Output:
             if self._shp is None:
                 self._shp = ShpWriter(self.folder / f"{STEM}.shp", shape_code(self.header))
             self._shp.add(made.records)
+            if made.piece.source is not self.reader:  # one of many sets: few files may be open
+                self._shp.release()
         self._keep(made)
         self.pieces.append(made.piece)
         self.count += len(made.piece.rows)
@@ -119,6 +125,18 @@ class Output:
             share = 1 / (len(self.pieces) - 1)
             at = 2 if np.random.default_rng(self.count).random() < share else 1
             self.kept = [self.kept[0], self.kept[at], self.kept[-1]]
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._shp is not None:
+            self._shp.release()
 
     def close(self) -> None:
         """Write what waits for all windows to be known: the ``.dbf``, files carried whole."""
@@ -142,10 +160,10 @@ class Output:
             self._copy("shp")
             self._copy("shx")
             return
-        shp = ShpWriter(self.folder / f"{STEM}.shp", self.reader.code)
-        for rows in self._row_runs():
-            shp.add(self.reader.records(rows))
-        shp.finish()
+        with ShpWriter(self.folder / f"{STEM}.shp", self.reader.code) as shp:
+            for rows in self._row_runs():
+                shp.add(self.reader.records(rows))
+            shp.finish()
 
     def _row_runs(self) -> Iterator[NDArray[np.int64]]:
         for piece in self.pieces:
@@ -179,7 +197,7 @@ class Output:
         file = self.reader.file(extension)
         file.seek(0)
         with open(self.folder / f"{STEM}.{extension}", "wb") as out:
-            shutil.copyfileobj(file, out, 1 << 20)
+            shutil.copyfileobj(file, out, CHUNK)
         self.copied.append(extension)
 
     def _ldid(self) -> int:

@@ -6,9 +6,11 @@ import errno
 import hashlib
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from .errors import BusyError, PlanError, WriteError
@@ -18,6 +20,8 @@ __all__ = ["STATE", "claim", "forget", "publish", "refuse_existing", "stage", "t
 
 #: Our private folder in the destination.
 STATE = ".shpbatch"
+#: Bytes of a folder that is listed each time: some hundred names on ext4, any on other systems.
+SMALL_FOLDER = 1 << 14
 #: Members that a new set replaces; styles and notes that it has not are kept.
 _REPLACED = {*MAIN, *INDEXES, "cpg", "prj"}
 
@@ -64,14 +68,27 @@ def claim(dst: str) -> Iterator[Path]:
 
 @contextmanager
 def stage(dst: str) -> Iterator[Path]:
-    """A new folder on the destination's file system that goes away, whatever happens."""
+    """An empty folder on the destination's file system; what is left in it goes away.
+
+    Each thread has its own and keeps it: to make and remove one costs as much
+    as to write a small layer.
+    """
     with translated(dst):
-        folder = Path(dst, STATE, "stage", uuid.uuid4().hex)
-        folder.mkdir(parents=True)
+        folder = _own_folder(dst, threading.get_ident())
+        folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
+
+
+@lru_cache(maxsize=8)
+def _own_folder(dst: str, thread: int) -> Path:
+    return Path(dst, STATE, "stage", uuid.uuid4().hex)
 
 
 def refuse_existing(dst: str, sink: Path) -> None:
@@ -146,10 +163,32 @@ def _is_replaced(extension: str) -> bool:
 
 
 def _siblings(sink: Path) -> list[Path]:
-    stem = sink.stem.casefold() + "."
-    if not sink.parent.is_dir():
+    """Files of the sink's stem, without minding case."""
+    parent, stem = str(sink.parent), sink.stem
+    try:
+        small = os.stat(parent).st_size <= SMALL_FOLDER
+    except FileNotFoundError:
         return []
-    return [p for p in sink.parent.iterdir() if p.name.casefold().startswith(stem)]
+    if small:
+        names = [n for n in os.listdir(parent) if n.casefold().startswith(stem.casefold() + ".")]
+        return [sink.with_name(n) for n in names]
+    found = set(_snapshot(parent).get(stem.casefold(), ()))
+    found |= {f"{stem}.{e}" for e in (*_REPLACED, *(e.upper() for e in MAIN))}
+    return [sink.with_name(n) for n in sorted(found) if os.path.lexists(os.path.join(parent, n))]
+
+
+@lru_cache(maxsize=4)
+def _snapshot(folder: str) -> dict[str, list[str]]:
+    """Names in a large folder by stem, as they were when this process first looked.
+
+    Listing it again for each of 100,000 outputs would take hours. A run gives
+    no two outputs names that differ by case only, so what is added later
+    matters only under its exact name, which is asked for besides.
+    """
+    names: dict[str, list[str]] = {}
+    for name in os.listdir(folder):
+        names.setdefault(name.partition(".")[0].casefold(), []).append(name)
+    return names
 
 
 def _extension(path: Path, sink: Path) -> str:

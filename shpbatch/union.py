@@ -30,10 +30,13 @@ class Union:
         Of the one layer.
     source_field : str or None
         Field that holds the name of each feature's source.
+    planned : frozenset of str
+        All fields of the layers, also those that are left out.
     """
 
     header: Header
     source_field: str | None = None
+    planned: frozenset[str] = frozenset()
 
     def columns_of(self, layer: Layer, source: str) -> tuple[Any, ...]:
         """The columns of one layer as those of the union.
@@ -45,7 +48,7 @@ class Union:
         """
         names = [f.name.casefold() for f in layer.header.fields]
         wanted = [f.name.casefold() for f in self.header.fields]
-        if strange := [n for n in names if n not in wanted]:
+        if strange := [n for n in names if n not in self.planned]:
             raise WriteError(
                 f"a step made a field '{strange[0]}' that was not planned; "
                 "give its step a header rule",
@@ -140,7 +143,8 @@ def unite(
         encoding_from="default" if len(encodings) > 1 else told.encoding_from,
         bounds=None,
     )
-    return Union(united, source_field)
+    planned = frozenset(f.name.casefold() for h in headers for f in h.fields)
+    return Union(united, source_field, planned)
 
 
 def _same_crs(left: str | None, right: str | None) -> bool:

@@ -44,8 +44,8 @@ def do_task(task: Task, progress: Progress) -> Outcome:
         refuse_existing(task.stage, Path(task.sink))
     account = Account(on_bad_value=task.policy.on_bad_value)
     members = task.members or (task,)
-    with ExitStack() as stack, stage(task.stage) as folder, translated(task.sink):
-        work = _Work(task, folder, account)
+    with stage(task.stage) as folder, translated(task.sink), ExitStack() as stack:
+        work = _Work(task, folder, account, stack)
         for number, member in enumerate(members):
 
             def ticked(share: float, done: int = number) -> None:
@@ -94,6 +94,7 @@ class _Work:
     task: Task
     folder: Path
     account: Account
+    stack: ExitStack
     before: list[Header] = field(default_factory=list)
     outputs: dict[str, Output] = field(default_factory=dict)
 
@@ -106,10 +107,11 @@ class _Work:
             header = self.task.union.header
         output = self.outputs.get(label)
         if output is None:
-            folder = self.folder / str(len(self.outputs))
-            folder.mkdir()
+            folder = self.folder / str(len(self.outputs)) if label else self.folder
+            folder.mkdir(exist_ok=True)
             carried = made.records is None
-            output = self.outputs[label] = Output(folder, reader, header, carried)
+            output = self.stack.enter_context(Output(folder, reader, header, carried))
+            self.outputs[label] = output
         elif header.fields != output.header.fields:
             raise WriteError(
                 "a step gave other fields for some rows than for others; "

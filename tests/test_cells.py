@@ -197,7 +197,7 @@ def test_numbers_with_exponents_are_read_back_the_same(value: float) -> None:
 
 
 def test_exponents_are_written_only_where_digits_do_not_fit() -> None:
-    cells, rounded = encoded(REAL, 1e15, 1.5e-7)
+    cells, rounded = encoded(REAL, 1e15, 1.6e-7)
     assert cells == [b"1000000000000000.0000000", b"               0.0000002"]
     assert rounded == [1]
     assert encoded(REAL, 1e10, 1e20) == (
@@ -365,7 +365,7 @@ def test_text_is_read_back_the_same_without_blanks_behind(values: list[str | Non
 @pytest.mark.parametrize("encoding", ["cp1252", "iso8859-2", "gbk", "shift_jis", "cp866"])
 @given(st.data())
 def test_text_of_other_encodings_is_read_back_the_same(encoding: str, data: st.DataObject) -> None:
-    characters = st.characters(codec=encoding, exclude_characters="\0")
+    characters = st.characters(codec=encoding, exclude_characters="\0¥‾")
     values = data.draw(st.lists(st.none() | st.text(characters, max_size=40)))
     values = [v for v in values if v is None or v.encode(encoding).decode(encoding) == v]
     expected = [None if v is None else v.rstrip(" ") or None for v in values]

@@ -36,8 +36,9 @@ def three(*names: bytes, ldid: int = 0) -> bytes:
     return make.dbf_bytes(make.NAMES, make.rows_of(*names, b"b", b"c")[:3], ldid)
 
 
-def run(folder: Path, **members: bytes | None) -> Outcome:
-    return shp_parser(make.write(folder / "src", **members), recipe=[], dst=folder / "out")
+def run(folder: Path, recipe: str = "", **members: bytes | None) -> Outcome:
+    path = make.write(folder / "src", **members)
+    return shp_parser(path, recipe=recipe or [], dst=folder / "out")
 
 
 def text_of(outcome: Outcome) -> str:
@@ -152,13 +153,31 @@ def test_a_language_byte_is_believed_and_kept(
 def test_who_decides(
     cpg: str | None, ldid: int, raw: bytes, expected: tuple[str, str, bool]
 ) -> None:
-    codec, told, doubt = detect(cpg, ldid, raw)
+    codec, told, doubt = detect(cpg, ldid, lambda: [raw])
     assert (codec, told, doubt is not None) == expected
 
 
 def test_a_sample_may_end_within_a_character() -> None:
-    assert detect("UTF-8", 0, "é".encode()[:1]) == ("utf-8", "cpg", None)
-    assert detect(None, 0, b"a" + "中".encode()[:2])[0] == "utf-8"
+    assert detect("UTF-8", 0, lambda: ["é".encode()[:1]]) == ("utf-8", "cpg", None)
+    assert detect(None, 0, lambda: [b"a" + "中".encode()[:2]])[0] == "utf-8"
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [("utf-8", "a中😀"), ("gbk", "中国"), ("shift_jis", "日本"), ("cp1252", "–é")],
+)
+def test_a_character_may_stand_in_two_parts(codec: str, text: str) -> None:
+    raw = text.encode(codec)
+    for at in range(len(raw) + 1):
+        assert detect(codec, 0, lambda at=at: [raw[:at], raw[at:]]) == (codec, "cpg", None)
+
+
+def test_every_part_decides() -> None:
+    parts = [b"plain"] * 9 + [b"\xd1and\xfa"]
+    assert detect("UTF-8", 0x57, lambda: parts)[2] is not None
+    assert detect(None, 0, lambda: parts)[:2] == ("cp1252", "default")
+    assert detect(None, 0, lambda: parts[:-1]) == ("utf-8", "default", None)
+    assert detect(None, 0, list) == ("utf-8", "default", None)
 
 
 # --- text is kept, or told ---------------------------------------------------
@@ -219,23 +238,47 @@ def test_a_guess_is_told_and_written_down(tmp_path: Path) -> None:
     assert any("cp1252 is assumed" in note for note in outcome.notes)
 
 
-def test_bytes_that_the_encoding_cannot_read_are_told(tmp_path: Path) -> None:
-    outcome = run(tmp_path, cpg=b"UTF-8", dbf=three("Ñandú".encode(), b"\xd1and\xfa"))
+READ = "filter --where \"NAME <> 'nothing'\""
+
+
+def test_bytes_that_the_encoding_cannot_read_are_told_where_they_are_read(tmp_path: Path) -> None:
+    dbf = three("Ñandú".encode(), b"\xd1and\xfa")
+    outcome = run(tmp_path, recipe=READ, cpg=b"UTF-8", dbf=dbf)
     assert outcome.status == "done"
     assert any("NAME: values hold bytes that are not utf-8 (1)" in note for note in outcome.notes)
 
 
-@pytest.mark.parametrize("filler", [100, 5000])
-def test_text_is_right_or_told_wherever_it_stands(tmp_path: Path, filler: int) -> None:
+def test_bytes_that_are_not_what_the_cpg_says_are_told(tmp_path: Path) -> None:
+    outcome = run(tmp_path, cpg=b"UTF-8", dbf=three("Ñandú".encode(), b"\xd1and\xfa"))
+    assert outcome.status == "done"
+    assert any("the bytes are not utf-8" in note for note in outcome.notes)
+
+
+#: Of rows of plain text before the first that is not: more than are looked at, and fewer.
+FILLERS = pytest.mark.parametrize("filler", [100, 5000])
+
+
+def long_layer(filler: int) -> dict[str, bytes | None]:
     names = [b"plain"] * filler + [b"\xd1and\xfa"]
     shp, shx = make.shp_bytes([make.point(1, 2)] * len(names))
-    outcome = run(tmp_path, shp=shp, shx=shx, dbf=make.dbf_bytes(make.NAMES, make.rows_of(*names)))
+    return {"shp": shp, "shx": shx, "dbf": make.dbf_bytes(make.NAMES, make.rows_of(*names))}
+
+
+@FILLERS
+def test_text_that_is_read_is_right_and_told_wherever_it_stands(
+    tmp_path: Path, filler: int
+) -> None:
+    outcome = run(tmp_path, recipe=READ, **long_layer(filler))
     assert outcome.status == "done"
-    assert outcome.notes != ()
-
-
-def test_bytes_beyond_the_sample_decide_too(tmp_path: Path) -> None:
-    names = [b"plain"] * 5000 + [b"\xd1and\xfa"]
-    shp, shx = make.shp_bytes([make.point(1, 2)] * len(names))
-    outcome = run(tmp_path, shp=shp, shx=shx, dbf=make.dbf_bytes(make.NAMES, make.rows_of(*names)))
+    assert any("cp1252 is assumed" in note for note in outcome.notes)
     assert pyogrio.read_dataframe(outcome.sinks[0].path)["NAME"].iloc[-1] == "Ñandú"
+
+
+@FILLERS
+def test_text_that_no_step_reads_is_given_no_wrong_encoding(tmp_path: Path, filler: int) -> None:
+    """A reader that believes the .cpg beside it would fail."""
+    outcome = run(tmp_path, **long_layer(filler))
+    assert outcome.status == "done"
+    out = Path(outcome.sinks[0].path)
+    assert out.with_suffix(".dbf").read_bytes().count(b"\xd1and\xfa") == 1
+    assert pyogrio.read_dataframe(out)["NAME"].iloc[-1] == "Ñandú"

@@ -1,356 +1,233 @@
-"""The two doors to GDAL: they say the same of every layer, and keep what a shapefile holds."""
+"""The doors to GDAL, for geometry that the native codec declines; and second layers of steps."""
 
 from __future__ import annotations
 
-import datetime
-import os
 import struct
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyogrio
+import pyogrio.raw
 import pytest
 import shapefiles as make
 import shapely
 
-from shpbatch.discover import discover
-from shpbatch.errors import ReadError, ShpbatchError, WriteError
-from shpbatch.formats import arrow, records
-from shpbatch.header import read_header
-from shpbatch.layer import Layer
-from shpbatch.models import Header, Outcome, Source
+from shpbatch.errors import ReadError, StepError
+from shpbatch.formats import gdal
+from shpbatch.formats.gdal import lent, read_shapes
+from shpbatch.formats.other import load_other
+from shpbatch.models import Outcome, Source
 from shpbatch.parser import shp_parser
+from shpbatch.reading import read_layer
 
-CORPUS = Path(os.environ.get("SHPBATCH_CORPUS") or Path(__file__).parents[2] / "shared/data/open")
-#: Fiona needs seconds for the few layers above this; with SHPBATCH_CORPUS set all are read.
-LARGEST = None if os.environ.get("SHPBATCH_CORPUS") else 3_000_000
-FOLDERS = sorted(p.name for p in CORPUS.iterdir() if p.is_dir()) if CORPUS.is_dir() else []
-
-EVERY_TYPE: list[make.Column] = [
-    (b"TEXT", "C", 10, 0),
-    (b"SMALL", "N", 9, 0),
-    (b"LARGE", "N", 18, 0),
-    (b"REAL", "N", 12, 3),
-    (b"FLOAT", "F", 19, 11),
-    (b"DAY", "D", 8, 0),
-    (b"YES", "L", 1, 0),
-]
-ROWS = [
-    (b"one", b"1", b"123456789012345678", b"1.500", b"2.25000000000", b"20200131", b"T"),
-    (b"", b"", b"", b"", b"", b"", b"?"),
-    (b"three", b"-3", b"-4", b"-0.001", b"1e10", b"19000101", b"F"),
+LINE = make.poly(3, [(0, 0), (1, 1)])
+RECORDS = [LINE, make.NULL, make.poly(3, [(0, 0), (1, 1), (2, 0)], [(5, 5), (6, 6)]), LINE]
+WKT = [
+    "LINESTRING (0 0, 1 1)",
+    None,
+    "MULTILINESTRING ((0 0, 1 1, 2 0), (5 5, 6 6))",
+    "LINESTRING (0 0, 1 1)",
 ]
 
 
-def silent(fraction: float) -> None:
-    """Progress that nobody watches."""
-
-
-def run(path: Path, out: Path, recipe: Any = ()) -> Outcome:
-    return shp_parser(path, recipe=recipe if isinstance(recipe, str) else list(recipe), dst=out)
-
-
-def read(path: Path) -> Layer:
-    return arrow.read_layer(make.source(path))
-
-
-# --- what cannot be read or written -------------------------------------------
-
-
-def test_fiona_would_drop_one_of_two_fields(tmp_path: Path) -> None:
-    path = make.write(
-        tmp_path, dbf=make.dbf_bytes([(b"A", "C", 3, 0), (b"a", "C", 3, 0)], [(b"x", b"y")] * 3)
+def patch(*parts: list[tuple[float, float, float]]) -> bytes:
+    """Content of a MultiPatch of outer rings."""
+    vertices = [v for part in parts for v in part]
+    xs, ys, zs = zip(*vertices, strict=True)
+    starts = [sum(len(p) for p in parts[:i]) for i in range(len(parts))]
+    return (
+        struct.pack("<i4d2i", 31, min(xs), min(ys), max(xs), max(ys), len(parts), len(vertices))
+        + struct.pack(f"<{len(parts)}i", *starts)
+        + struct.pack(f"<{len(parts)}i", *[2] * len(parts))
+        + b"".join(struct.pack("<2d", *v) for v in zip(xs, ys, strict=True))
+        + struct.pack(f"<{2 + len(zs)}d", min(zs), max(zs), *zs)
     )
-    with arrow.lent(make.source(path)) as lent, pytest.raises(ReadError) as error:
-        records.read_table(lent, read_header(make.source(path)), silent)
-    assert error.value.code == "duplicate-fields"
 
 
-def test_what_neither_can_read(tmp_path: Path) -> None:
-    (tmp_path / "a.shp").write_bytes(b"no shapefile")
-    with pytest.raises(ReadError) as error:
-        records.read_table(tmp_path / "a.shp", Header("Point"), silent)
-    assert error.value.code == "gdal-failed"
+def lines(folder: Path, **members: bytes | None) -> Path:
+    return make.layer(folder, RECORDS, 3, **members)
 
 
-def test_a_multipatch_cannot_be_written(tmp_path: Path) -> None:
-    layer = Layer(Header("MultiPatch", has_z=True), (), np.arange(0))
-    with pytest.raises(WriteError) as error:
-        arrow.write_layer(layer, tmp_path)
-    assert error.value.code == "multipatch-unsupported"
+def shapes(source: Source, *rows: int) -> list[str | None]:
+    found = read_shapes(source, np.array(rows, dtype=np.int64))
+    return [None if g is None else shapely.to_wkt(g, trim=True) for g in found]
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    layer = Layer(Header("Point"), (), np.arange(0))
-    with pytest.raises(WriteError) as error:
-        arrow.write_layer(layer, tmp_path / "no")
-    assert error.value.code == "write-failed"
+def fails(*args: Any, **options: Any) -> Any:
+    raise RuntimeError("does not want to")
 
 
-# --- lending -----------------------------------------------------------------
+# --- lending ------------------------------------------------------------------
 
 
 def test_lending_leaves_no_trace(tmp_path: Path) -> None:
     path = make.write(tmp_path / "src", "odd !\nname", shx=None)
     before = make.snapshot(path.parent)
-    with arrow.lent(make.source(path)) as lent:
-        assert sorted(p.name for p in lent.parent.iterdir()) == [
-            "layer.dbf",
-            "layer.shp",
-            "layer.shx",
-        ]
-        assert lent.with_suffix(".shx").read_bytes() == make.shp_bytes()[1]
-    assert not lent.parent.exists()
+    with lent(make.source(path)) as found:
+        members = sorted(p.name for p in found.parent.iterdir())
+        assert members == ["layer.dbf", "layer.shp", "layer.shx"]
+        assert found.with_suffix(".shx").read_bytes() == make.shp_bytes()[1]
+        assert found.read_bytes() == path.read_bytes()
+    assert not found.parent.exists()
     assert make.snapshot(path.parent) == before
 
 
 def test_lending_leaves_no_trace_after_an_error(tmp_path: Path) -> None:
     path = make.write(tmp_path)
-    with pytest.raises(ZeroDivisionError), arrow.lent(make.source(path)) as lent:
+    with pytest.raises(ZeroDivisionError), lent(make.source(path)) as found:
         raise ZeroDivisionError
-    assert not lent.parent.exists()
+    assert not found.parent.exists()
     assert path.exists()
 
 
-def test_a_layer_in_a_zip_is_read_like_one_in_a_folder(tmp_path: Path) -> None:
-    path = make.write(tmp_path / "in", dbf=make.dbf_bytes(EVERY_TYPE, ROWS))
+def test_an_index_that_is_of_no_use_is_not_lent(tmp_path: Path) -> None:
+    path = make.write(tmp_path, shx=b"text" * 50)
+    with lent(make.source(path)) as found:
+        assert found.with_suffix(".shx").read_bytes() == make.shp_bytes()[1]
+    assert path.with_suffix(".shx").read_bytes() == b"text" * 50
+
+
+def test_a_layer_without_a_dbf_is_lent_without_one(tmp_path: Path) -> None:
+    with lent(make.source(make.write(tmp_path, dbf=None))) as found:
+        assert sorted(p.name for p in found.parent.iterdir()) == ["layer.shp", "layer.shx"]
+
+
+def test_members_of_a_zip_are_lent_as_files(tmp_path: Path) -> None:
+    path = lines(tmp_path / "src")
     archive = make.zipped(tmp_path / "z.zip", path.parent, "sub/")
-    plain = read(path)
-    zipped = arrow.read_layer(Source(str(archive), "z.zip/sub/a.shp", "sub/a.shp"))
-    assert [c.to_pylist() for c in zipped.columns] == [c.to_pylist() for c in plain.columns]
-    assert zipped.wkb.equals(plain.wkb)
+    source = Source(str(archive), "z.zip/sub/a.shp", "sub/a.shp")
+    with lent(source) as found:
+        assert found.read_bytes() == path.read_bytes()
+    assert shapes(source, 0, 1, 2) == WKT[:3]
 
 
-# --- what is read ------------------------------------------------------------
+# --- reading with GDAL --------------------------------------------------------
 
 
-def test_values_of_every_type(tmp_path: Path) -> None:
-    layer = read(make.write(tmp_path, dbf=make.dbf_bytes(EVERY_TYPE, ROWS)))
-    found = {f.name: c for f, c in zip(layer.header.fields, layer.columns, strict=True)}
-    assert {n: str(c.type) for n, c in found.items()} == {
-        "TEXT": "string",
-        "SMALL": "int32",
-        "LARGE": "int64",
-        "REAL": "double",
-        "FLOAT": "double",
-        "DAY": "date32[day]",
-        "YES": "bool",
-    }
-    assert {n: c.to_pylist() for n, c in found.items()} == {
-        "TEXT": ["one", None, "three"],
-        "SMALL": [1, None, -3],
-        "LARGE": [123456789012345678, None, -4],
-        "REAL": [1.5, None, -0.001],
-        "FLOAT": [2.25, None, 1e10],
-        "DAY": [datetime.date(2020, 1, 31), None, datetime.date(1900, 1, 1)],
-        "YES": [True, None, False],
-    }
+def test_rows_are_read_with_pyogrio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gdal, "_with_fiona", fails)
+    assert shapes(make.source(lines(tmp_path)), 0, 1, 2, 3) == WKT
 
 
-def test_progress_is_told_to_the_end(tmp_path: Path) -> None:
-    told: list[float] = []
-    path = make.write(tmp_path)
-    arrow.read_layer(make.source(path), told.append)
-    assert told[-1] == 1.0
-    with arrow.lent(make.source(path)) as lent:
-        records.read_table(lent, read_header(make.source(path)), told.append)
-    assert told[-1] == 1.0
-
-
-# --- what is written ---------------------------------------------------------
-
-
-def test_types_and_nulls_survive(tmp_path: Path) -> None:
-    """Dates stay dates and integers with a null stay integers."""
-    path = make.write(tmp_path / "src", dbf=make.dbf_bytes(EVERY_TYPE, ROWS))
-    outcome = run(path, tmp_path / "out")
-    assert outcome.status == "done", outcome.reason
-    before, after = read(path), read(Path(outcome.sinks[0].path))
-    assert [c.to_pylist() for c in after.columns] == [c.to_pylist() for c in before.columns]
-    assert [c.type for c in after.columns] == [c.type for c in before.columns]
-    assert [f.type for f in after.header.fields] == ["C", "N", "N", "N", "N", "D", "L"]
-
-
-@pytest.mark.parametrize(
-    ("code", "name"),
-    [(1, "Point"), (3, "PolyLine"), (5, "Polygon"), (8, "MultiPoint"), (15, "Polygon"),
-     (11, "Point"), (23, "PolyLine"), (21, "Point"), (28, "MultiPoint")],
-)  # fmt: skip
-def test_an_empty_layer_keeps_its_type(tmp_path: Path, code: int, name: str) -> None:
-    path = make.layer(tmp_path / "src", [], code, dbf=make.dbf_bytes(EVERY_TYPE, []))
-    outcome = run(path, tmp_path / "out")
-    assert outcome.status == "done", outcome.reason
-    out = Path(outcome.sinks[0].path)
-    assert struct.unpack("<i", out.read_bytes()[32:36])[0] == code
-    assert read_header(make.source(out)).geometry_type == name
-    assert [(f.name, f.type) for f in read_header(make.source(out)).fields] == [
-        (n.decode(), "N" if t == "F" else t) for n, t, _, _ in EVERY_TYPE
-    ]
-
-
-def test_an_empty_result_keeps_type_and_fields(tmp_path: Path) -> None:
-    records_ = [make.poly(5, [(0, 0), (0, 1), (1, 1), (0, 0)])]
-    path = make.layer(
-        tmp_path / "src", records_, 5, dbf=make.dbf_bytes(make.NAMES, make.rows_of(b"x"))
-    )
-    outcome = run(path, tmp_path / "out", "filter --where \"NAME = 'y'\"")
-    assert outcome.status == "done", outcome.reason
-    info = pyogrio.read_info(outcome.sinks[0].path)
-    assert (info["geometry_type"], info["features"]) == ("Polygon", 0)
-    assert list(info["fields"]) == ["NAME", "N"]
-
-
-@pytest.mark.parametrize("code", [1, 3, 5])
-def test_a_layer_of_nulls_keeps_its_type(tmp_path: Path, code: int) -> None:
-    outcome = run(make.layer(tmp_path / "src", [make.NULL] * 2, code), tmp_path / "out")
-    assert outcome.status == "done", outcome.reason
-    out = Path(outcome.sinks[0].path)
-    assert struct.unpack("<i", out.read_bytes()[32:36])[0] == code
-    assert read(out).wkb.null_count == 2
-
-
-def test_names_are_kept_byte_for_byte(tmp_path: Path) -> None:
-    """The same name twice, names that differ by case, with ':', a space, a blank, a quote."""
-    names = [b"A", b"A", b"a", b"addr:city", b"two words", b'"q"', b"1st", b"x%y!"]
-    rows = [[bytes([97 + i]) for i in range(len(names))]] * 3
-    path = make.write(tmp_path / "src", dbf=make.dbf_bytes([(n, "C", 5, 0) for n in names], rows))
-    outcome = run(path, tmp_path / "out")
-    assert outcome.status == "done", outcome.reason
-    out = Path(outcome.sinks[0].path)
-    dbf = out.with_suffix(".dbf").read_bytes()
-    assert [dbf[32 + 32 * i : 43 + 32 * i] for i in range(len(names))] == [
-        n.ljust(11, b"\0") for n in names
-    ]
-    assert [c.to_pylist()[0] for c in read(out).columns] == [r.decode() for r in rows[0]]
-
-
-@pytest.mark.parametrize(
-    ("code", "record"),
-    [
-        (21, make.point_m(1, 2, 7.5)),
-        (11, make.point_zm(1, 2, 3, 7.5)),
-        (11, make.point_zm(1, 2, 3, -sys.float_info.max)),
-        (1, make.point(1, 2)),
-        (3, make.poly(3, [(0, 0), (1, 1)], [(2, 2), (3, 3), (4, 5)])),
-        (5, make.poly(5, [(0, 0), (0, 9), (9, 9), (0, 0)], [(2, 3), (3, 7), (2, 7), (2, 3)])),
-    ],
-)
-def test_geometry_that_no_step_touches_is_kept_byte_for_byte(
-    tmp_path: Path, code: int, record: bytes
+def test_rows_are_read_with_fiona_where_pyogrio_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """M values too, which GDAL's readers in Python drop."""
-    path = make.layer(
-        tmp_path / "src",
-        [record, make.NULL, record],
-        code,
-        dbf=make.dbf_bytes(make.NAMES, make.rows_of(b"x", b"y", b"z")),
-    )
+    monkeypatch.setattr(pyogrio.raw, "read", fails)
+    assert shapes(make.source(lines(tmp_path)), 0, 1, 2, 3) == WKT
+
+
+@pytest.mark.parametrize("door", ["pyogrio", "fiona"])
+@pytest.mark.parametrize("rows", [[2], [3, 0], [1], [2, 2, 0, 2], [], [1, 1]])
+def test_rows_are_read_in_any_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: str, rows: list[int]
+) -> None:
+    if door == "fiona":
+        monkeypatch.setattr(pyogrio.raw, "read", fails)
+    assert shapes(make.source(lines(tmp_path)), *rows) == [WKT[i] for i in rows]
+
+
+def test_what_neither_can_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pyogrio.raw, "read", fails)
+    monkeypatch.setattr(gdal, "_with_fiona", fails)
+    with pytest.raises(ReadError, match=r"neither pyogrio \(does not want to\) nor fiona") as error:
+        shapes(make.source(lines(tmp_path)), 0)
+    assert error.value.code == "gdal-failed"
+
+
+def test_a_missing_index_is_rebuilt_for_gdal_but_not_beside_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHAPE_RESTORE_SHX", "YES")
+    path = lines(tmp_path, shx=None)
+    before = make.snapshot(tmp_path)
+    assert shapes(make.source(path), 2, 0) == [WKT[2], WKT[0]]
+    assert make.snapshot(tmp_path) == before
+
+
+def test_heights_are_read(tmp_path: Path) -> None:
+    path = make.layer(tmp_path, [make.point_zm(1, 2, 3, 4), make.NULL], 11)
+    found = read_shapes(make.source(path), np.array([1, 0]))
+    assert found[0] is None
+    assert shapely.get_z(found[1]) == 3
+
+
+# --- what the codec declines --------------------------------------------------
+
+
+def run(path: Path, out: Path, recipe: Any) -> Outcome:
+    return shp_parser(path, recipe=recipe, dst=out)
+
+
+MIXED = [LINE, make.point(7, 8), make.NULL, LINE]
+
+
+def test_records_of_another_type_are_read_with_gdal(tmp_path: Path) -> None:
+    layer = read_layer(make.source(make.layer(tmp_path, MIXED, 3)))
+    found = layer.geometry()
+    assert [None if g is None else g.wkt for g in found] == [
+        "LINESTRING (0 0, 1 1)",
+        "POINT (7 8)",
+        None,
+        "LINESTRING (0 0, 1 1)",
+    ]
+    assert layer.account.notes == {
+        "geometry read with GDAL: record 2 is of another type than the layer": 4
+    }
+
+
+def test_records_of_another_type_are_carried_as_they_are(tmp_path: Path) -> None:
+    rows = make.rows_of(*[b"x"] * 4)
+    path = make.layer(tmp_path / "src", MIXED, 3, dbf=make.dbf_bytes(make.NAMES, rows))
     outcome = run(path, tmp_path / "out", "select N")
     assert outcome.status == "done", outcome.reason
-    assert Path(outcome.sinks[0].path).read_bytes()[100:] == path.read_bytes()[100:]
+    assert Path(outcome.sinks[0].path).read_bytes() == path.read_bytes()
 
 
-def test_a_filter_keeps_the_m_values_of_its_rows(tmp_path: Path) -> None:
+def test_a_multipatch_is_read_with_gdal_and_carried(tmp_path: Path) -> None:
+    content = patch([(0, 0, 1), (0, 2, 1), (2, 2, 1), (0, 0, 1)])
+    rows = make.rows_of(b"a", b"b")
     path = make.layer(
-        tmp_path / "src",
-        [make.point_m(i, i, i + 0.5) for i in range(4)],
-        21,
-        dbf=make.dbf_bytes(make.NAMES, make.rows_of(b"a", b"b", b"c", b"d")),
+        tmp_path / "src", [content, make.NULL], 31, dbf=make.dbf_bytes(make.NAMES, rows)
     )
-    outcome = run(path, tmp_path / "out", 'filter --where "N >= 2"')
-    body = Path(outcome.sinks[0].path).read_bytes()[100:]
-    assert [struct.unpack("<d", body[i + 28 : i + 36])[0] for i in (0, 36)] == [2.5, 3.5]
-
-
-def test_sidecars_travel_and_stale_indexes_do_not(tmp_path: Path) -> None:
-    prj = make.WGS84.replace("GCS_WGS_1984", "my own name")
-    path = make.write(
-        tmp_path / "src", prj=prj, cpg=b"UTF-8", qml=b"<q/>", sbn=b"x", sbx=b"x", qix=b"x", txt=b"x"
-    )
-    outcome = run(path, tmp_path / "out")
+    first, second = read_layer(make.source(path)).geometry()
+    assert second is None
+    assert shapely.area(first) == 2
+    outcome = run(path, tmp_path / "out", 'filter --where "N = 0"')
     assert outcome.status == "done", outcome.reason
-    assert sorted(p.name for p in (tmp_path / "out").glob("a.*")) == [
-        "a.cpg",
-        "a.dbf",
-        "a.prj",
-        "a.qml",
-        "a.shp",
-        "a.shx",
-    ]
-    assert (tmp_path / "out" / "a.prj").read_text() == prj
+    assert Path(outcome.sinks[0].path).read_bytes()[100:] == path.read_bytes()[100:-12]
 
 
-# --- the two doors -----------------------------------------------------------
+# --- second layers ------------------------------------------------------------
 
 
-def decoded(wkb: Any) -> Any:
-    """Geometries; fiona closes rings that are not."""
-    return shapely.from_wkb(np.array(wkb.to_pylist(), dtype=object), on_invalid="fix")
+@pytest.fixture(autouse=True)
+def _forgotten() -> None:
+    load_other.cache_clear()
 
 
-def assert_same(source: Source) -> None:
-    """Attributes and geometry are the same through both doors; M does not pass fiona."""
-    header = read_header(source)
-    with arrow.lent(source) as path, arrow._quiet():
-        one = arrow.read_table(path, header, silent)
-        two = records.read_table(path, header, silent)
-    assert one.num_rows == two.num_rows, source.name
-    assert one.num_columns == two.num_columns == len(header.fields) + 1
-    for i, field in enumerate(header.fields):
-        left = arrow._typed(one.column(i).combine_chunks(), field.arrow)
-        right = two.column(i).combine_chunks()
-        assert left.type.equals(right.type), (source.name, field)
-        assert left.equals(right), (source.name, field)
-    assert one.column(-1).null_count == two.column(-1).null_count, source.name
-    left, right = decoded(one.column(-1)), decoded(two.column(-1))
-    if header.geometry_type == "MultiPatch":  # GEOS has no TIN; fiona makes polygons of it
-        right[shapely.is_missing(left)] = None
-    assert (shapely.get_type_id(left) == shapely.get_type_id(right)).all(), source.name
-    for z in (False, True):
-        a, in_a = shapely.get_coordinates(left, include_z=z, return_index=True)
-        b, in_b = shapely.get_coordinates(right, include_z=z, return_index=True)
-        assert np.array_equal(in_a, in_b), source.name
-        assert np.array_equal(a, b, equal_nan=True), source.name
+def test_a_second_layer_has_no_nulls(tmp_path: Path) -> None:
+    other = load_other(str(lines(tmp_path)))
+    assert [g.wkt for g in other.geometry] == [w for w in WKT if w is not None]
+    assert other.crs == make.WGS84
+    assert sorted(other.tree.query(shapely.box(4, 4, 7, 7)).tolist()) == [1]
 
 
-def test_both_doors_read_the_same_of_every_type(tmp_path: Path) -> None:
-    path = make.write(tmp_path, dbf=make.dbf_bytes(EVERY_TYPE, ROWS))
-    assert_same(make.source(path))
+def test_a_second_layer_is_loaded_once(tmp_path: Path) -> None:
+    path = str(lines(tmp_path))
+    assert load_other(path) is load_other(path)
 
 
-def test_the_comparison_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = make.write(tmp_path, dbf=make.dbf_bytes(EVERY_TYPE, ROWS))
-    read_table = records.read_table
-
-    def swapped(*args: Any) -> Any:
-        return read_table(*args).take([1, 0, 2])
-
-    monkeypatch.setattr(records, "read_table", swapped)
-    with pytest.raises(AssertionError):
-        assert_same(make.source(path))
+def test_a_second_layer_without_features(tmp_path: Path) -> None:
+    other = load_other(str(make.layer(tmp_path, [make.NULL], 3)))
+    assert len(other.geometry) == 0
+    assert len(other.tree.query(shapely.box(0, 0, 9, 9))) == 0
 
 
-@pytest.mark.skipif(not FOLDERS, reason=f"no corpus at {CORPUS} (SHPBATCH_CORPUS)")
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_both_doors_read_the_same_of_real_layers(folder: str) -> None:
-    compared, declined = 0, []
-    try:
-        sources = discover([str(CORPUS / folder)]).sources
-    except ShpbatchError:
-        pytest.skip("no layer in it")
-    for source in sources:
-        if source.problem or (LARGEST and source.size > LARGEST):
-            continue
-        try:
-            assert_same(source)
-        except ReadError as error:
-            declined.append((source.name, error.code))
-        else:
-            compared += 1
-    if not compared and not declined:
-        pytest.skip("only large layers in it; set SHPBATCH_CORPUS to compare them too")
-    assert {code for _, code in declined} <= {"chain-broken", "gdal-failed", "duplicate-fields"}, (
-        declined
-    )
+@pytest.mark.parametrize("data", [None, b"", b"no shapefile", make.shp_bytes()[0][:150]])
+def test_a_second_layer_that_cannot_be_read_is_told(tmp_path: Path, data: bytes | None) -> None:
+    path = tmp_path / "a.shp"
+    if data is not None:
+        make.write(tmp_path, shp=data)
+    with pytest.raises(StepError, match="the second layer cannot be read") as error:
+        load_other(str(path))
+    assert error.value.code == "other-layer"

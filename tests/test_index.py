@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from pathlib import Path
 
@@ -13,10 +14,13 @@ import shapefiles as make
 from shpbatch.errors import ReadError
 from shpbatch.models import Outcome
 from shpbatch.parser import shp_parser
+from shpbatch.shapefile import index
 from shpbatch.shapefile.bundle import Bundle
-from shpbatch.shapefile.index import build_shx, chain, check_index, count_records, read_shx
+from shpbatch.shapefile.index import Index, build_shx, chain, load_index
 
 SHP, SHX = make.shp_bytes()
+#: The three points of it, in words.
+THREE = [[50, 10], [64, 10], [78, 10]]
 LINES = (
     make.poly(3, [(0, 0), (1, 1)]),
     make.NULL,
@@ -34,11 +38,26 @@ def run(path: Path, out: Path) -> Outcome:
 
 def test_the_chain_is_what_the_index_says(tmp_path: Path) -> None:
     found = bundle(make.layer(tmp_path, LINES, 3))
-    index = read_shx(found)
-    assert index is not None
-    assert index.tolist() == [[100, 80], [188, 4], [200, 132]]
-    assert chain(found) == [tuple(row) for row in index.tolist()]
-    check_index(found, index)
+    loaded = load_index(found)
+    assert loaded.entries.tolist() == [[50, 40], [94, 2], [100, 66]]
+    assert not loaded.rebuilt
+    assert chain(found).tolist() == loaded.entries.tolist()
+
+
+def test_a_window_of_an_index_is_in_bytes(tmp_path: Path) -> None:
+    found = load_index(bundle(make.layer(tmp_path, LINES, 3)))
+    assert len(found) == 3
+    starts, sizes = found.window(1, 3)
+    assert (starts.tolist(), sizes.tolist()) == ([188, 200], [4, 132])
+    assert [len(v) for v in found.window(2, 2)] == [0, 0]
+    assert [len(v) for v in found.window(3, 9)] == [0, 0]
+
+
+def test_places_behind_2_gb_are_positive() -> None:
+    """A word is 2 bytes: an offset that fits 32 bits is a place that does not."""
+    far = Index(np.array([[2**31 - 1, 2**30]], dtype=">i4"))
+    starts, sizes = far.window(0, 1)
+    assert (starts.tolist(), sizes.tolist()) == ([2**32 - 2], [2**31])
 
 
 def test_a_rebuilt_shx_is_the_missing_one_byte_for_byte(tmp_path: Path) -> None:
@@ -49,9 +68,136 @@ def test_a_rebuilt_shx_is_the_missing_one_byte_for_byte(tmp_path: Path) -> None:
 
 def test_no_records_at_all(tmp_path: Path) -> None:
     found = bundle(make.layer(tmp_path, [], 3, shx=None))
-    assert chain(found) == []
-    assert count_records(found) == 0
+    assert len(chain(found)) == len(load_index(found)) == 0
+    assert chain(found).shape == (0, 2)
+    assert load_index(found).rebuilt
     assert len(build_shx(found)) == 100
+
+
+# --- the chain: at once, or record by record ----------------------------------
+
+
+def both(data: bytes, folder: Path) -> tuple[object, object]:
+    """The chain as it is found at once, and record by record; a code where it is refused."""
+    path = make.write(folder, shp=data, shx=None)
+    found = bundle(path)
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        likely = index._likely(view)
+        try:
+            walked: object = index._walk(view, found).tolist()
+        except ReadError as error:
+            walked = error.code
+    return None if likely is None else likely.tolist(), walked
+
+
+def zeros(count: int) -> bytes:
+    """A MultiPoint whose coordinates are many zero words."""
+    return struct.pack("<i4d i", 8, 0, 0, 0, 0, count) + bytes(16 * count)
+
+
+def whole_numbers(count: int) -> bytes:
+    """A PolyLine of integer coordinates: half of their words are 0."""
+    return make.poly(3, [(i, 2 * i) for i in range(count)])
+
+
+LIKELY: dict[str, tuple[int, list[bytes]]] = {
+    "points": (1, list(make.POINTS)),
+    "one point": (1, [make.point(0, 0)]),
+    "points at 0": (1, [make.point(0, 0)] * 50),
+    "lines and nulls": (3, [*LINES, make.NULL, make.NULL, *LINES]),
+    "nulls only": (3, [make.NULL] * 20),
+    "nulls of no type": (0, [make.NULL] * 20),
+    "a null first": (5, [make.NULL, make.poly(5, [(0, 0), (0, 1), (1, 1), (0, 0)])]),
+    "whole numbers": (3, [whole_numbers(n) for n in (2, 30, 300)]),
+    "zeros": (8, [zeros(n) for n in (1, 0, 40, 7)]),
+    "zeros and nulls": (8, [make.NULL, zeros(9), make.NULL, make.NULL, zeros(3)]),
+}
+
+
+@pytest.mark.parametrize(("code", "records"), LIKELY.values(), ids=LIKELY)
+def test_the_chain_is_found_at_once(tmp_path: Path, code: int, records: list[bytes]) -> None:
+    shp, shx = make.shp_bytes(records, code)
+    expected = np.frombuffer(shx[100:], ">i4").reshape(-1, 2).tolist()
+    assert both(shp, tmp_path) == (expected, expected)
+
+
+@pytest.mark.parametrize("step", [3, 4, 10, 11, 64])
+@pytest.mark.parametrize(("code", "records"), LIKELY.values(), ids=LIKELY)
+def test_a_chain_longer_than_what_is_looked_at_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, records: list[bytes], step: int
+) -> None:
+    monkeypatch.setattr(index, "SLAB", step)
+    shp, shx = make.shp_bytes(records, code)
+    expected = np.frombuffer(shx[100:], ">i4").reshape(-1, 2).tolist()
+    assert both(shp, tmp_path) == (expected, expected)
+
+
+def test_what_only_looks_like_a_record_is_none(tmp_path: Path) -> None:
+    """Coordinates of which 12 bytes are a number, a length and the layer's type."""
+    fake = struct.pack(">2i", 2, 10) + struct.pack("<i", 8)
+    content = zeros(4)[:40] + fake + bytes(52)
+    shp, shx = make.shp_bytes([content, zeros(1)], 8)
+    expected = np.frombuffer(shx[100:], ">i4").reshape(-1, 2).tolist()
+    likely, walked = both(shp, tmp_path)
+    assert walked == expected
+    assert likely is None
+    assert chain(bundle(tmp_path / "a.shp")).tolist() == expected
+
+
+def test_numbers_that_look_like_a_shape_type_are_none(tmp_path: Path) -> None:
+    shp, shx = make.shp_bytes([make.point(i, 5e-324) for i in range(50)])
+    expected = np.frombuffer(shx[100:], ">i4").reshape(-1, 2).tolist()
+    assert both(shp, tmp_path) == (None, expected)
+    assert chain(bundle(tmp_path / "a.shp")).tolist() == expected
+
+
+def test_a_whole_record_within_a_record_is_none(tmp_path: Path) -> None:
+    inside = struct.pack(">2i", 2, 10) + make.point(1, 2)
+    content = zeros(3)[:40] + inside + bytes(20)
+    shp, _ = make.shp_bytes([content, zeros(2)], 8)
+    shp = shp[:32] + struct.pack("<i", 1) + shp[36:]
+    likely, walked = both(shp, tmp_path)
+    assert likely is None or likely == walked
+    assert walked == [[50, 44], [98, 36]]
+
+
+def test_records_of_an_odd_number_of_words_are_found(tmp_path: Path) -> None:
+    shp, shx = make.shp_bytes([make.point(1, 2) + b"\0\0", make.point(3, 4)])
+    assert chain(bundle(make.write(tmp_path, shp=shp, shx=None))).tolist() == [[50, 11], [65, 10]]
+
+
+def test_records_of_another_type_are_found(tmp_path: Path) -> None:
+    shp, shx = make.shp_bytes([*LINES, make.point(1, 2), *LINES], 3)
+    expected = np.frombuffer(shx[100:], ">i4").reshape(-1, 2).tolist()
+    assert chain(bundle(make.write(tmp_path, shp=shp, shx=None))).tolist() == expected
+
+
+def test_numbers_of_records_do_not_matter(tmp_path: Path) -> None:
+    data = bytearray(SHP)
+    data[100:104], data[128:132] = struct.pack(">i", -7), struct.pack(">i", 2**31 - 1)
+    assert chain(bundle(make.write(tmp_path, shp=bytes(data), shx=None))).tolist() == THREE
+
+
+@pytest.mark.parametrize("trail", [bytes(1), bytes(4), bytes(12), b"garbage!", b"\xff" * 30])
+def test_bytes_behind_the_declared_length_are_no_records(tmp_path: Path, trail: bytes) -> None:
+    """The header tells where the records end; that bytes follow is told, and nothing is lost."""
+    likely, walked = both(SHP + trail, tmp_path / "src")
+    assert likely is None or likely == THREE
+    assert walked == THREE
+    outcome = run(tmp_path / "src" / "a.shp", tmp_path / "out")
+    assert (outcome.status, outcome.features.written) == ("done", 3)
+    assert any("header says 184 bytes" in note for note in outcome.notes)
+
+
+def declared(data: bytes) -> bytes:
+    """With its own length in its header."""
+    return data[:24] + struct.pack(">i", len(data) // 2) + data[28:]
+
+
+@pytest.mark.parametrize("length", [100, 128, 156, 0, 10**6])
+def test_a_header_that_lies_hides_no_record(tmp_path: Path, length: int) -> None:
+    lying = SHP[:24] + struct.pack(">i", length // 2) + SHP[28:]
+    assert chain(bundle(make.write(tmp_path, shp=lying, shx=None))).tolist() == THREE
 
 
 def test_a_missing_shx_is_rebuilt_but_not_in_the_users_folder(tmp_path: Path) -> None:
@@ -84,13 +230,14 @@ def test_shape_restore_shx_of_the_users_shell_is_not_obeyed(
     ("broken", "byte"),
     [
         (SHP[:-1], 156),  # cut within the last record
+        (SHP[:-12], 156),
         (SHP[:140], 128),
         (SHP[:132] + struct.pack(">i", 9999) + SHP[136:], 128),  # longer than the file
         (SHP[:132] + struct.pack(">i", -1) + SHP[136:], 128),
         (SHP[:104] + struct.pack(">i", 0) + SHP[108:], 100),
         (SHP[:104] + struct.pack(">i", -(2**31)) + SHP[108:], 100),
-        (SHP + bytes(12), 184),  # zeros trail
-        (SHP + b"garbage!", 184),
+        (declared(SHP + bytes(12)), 184),  # zeros trail
+        (declared(SHP + b"garbage!"), 184),
     ],
 )
 def test_a_broken_chain_is_told_with_its_byte(tmp_path: Path, broken: bytes, byte: int) -> None:
@@ -98,17 +245,20 @@ def test_a_broken_chain_is_told_with_its_byte(tmp_path: Path, broken: bytes, byt
     with pytest.raises(ReadError, match=f"record at byte {byte} does not fit") as error:
         chain(bundle(path))
     assert error.value.code == "chain-broken"
+    with pytest.raises(ReadError) as error:
+        load_index(bundle(path), check=False)
+    assert error.value.code == "chain-broken"
     before = make.snapshot(path.parent)
     outcome = run(path, tmp_path / "out")
     assert (outcome.status, outcome.code) == ("failed", "chain-broken")
     assert make.snapshot(path.parent) == before
-    assert not list((tmp_path / "out").rglob("*.s*"))
+    assert not list((tmp_path / "out").rglob("*.sh[px]"))
 
 
-@pytest.mark.parametrize("trail", [1, 5, 7])
+@pytest.mark.parametrize("trail", [2, 4, 6])
 def test_bytes_that_trail_break_the_chain(tmp_path: Path, trail: int) -> None:
     with pytest.raises(ReadError, match="byte 184"):
-        chain(bundle(make.write(tmp_path, shp=SHP + bytes(trail), shx=None)))
+        chain(bundle(make.write(tmp_path, shp=declared(SHP + bytes(trail)), shx=None)))
 
 
 @pytest.mark.parametrize("size", [156, 161])
@@ -127,16 +277,81 @@ def test_a_truncated_shp_is_told(tmp_path: Path, size: int) -> None:
     number = (size - 100) // 28 + 1
     assert f"record {number} should end at byte {100 + 28 * number}" in (outcome.reason or "")
     assert f"the file has {size}" in (outcome.reason or "")
-    assert not list((tmp_path / "out").glob("*"))
+    assert not list((tmp_path / "out").rglob("*.sh[px]"))
 
 
+def entries(*pairs: tuple[int, int]) -> bytes:
+    """A .shx of these offsets and lengths, in words."""
+    body = b"".join(struct.pack(">2i", *pair) for pair in pairs)
+    return SHX[:24] + struct.pack(">i", 50 + len(body) // 2) + SHX[28:100] + body
+
+
+@pytest.mark.parametrize("slab", [1, 2, 100])
 @pytest.mark.parametrize(("offset", "length"), [(49, 10), (-5, 10), (50, -10), (2**30, 10)])
-def test_an_index_that_points_outside(tmp_path: Path, offset: int, length: int) -> None:
-    found = bundle(make.write(tmp_path))
-    index = np.array([[offset * 2, length * 2]], dtype=np.int64)
-    with pytest.raises(ReadError) as error:
-        check_index(found, index)
+def test_an_index_that_points_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offset: int, length: int, slab: int
+) -> None:
+    monkeypatch.setattr(index, "SLAB", slab)
+    found = bundle(make.write(tmp_path, shx=entries((50, 10), (64, 10), (offset, length))))
+    with pytest.raises(ReadError, match="record 3 should end at byte") as error:
+        load_index(found)
     assert error.value.code == "shp-truncated"
+    assert load_index(found, check=False).entries.tolist()[2] == [offset, length]
+
+
+@pytest.mark.parametrize("slab", [1, 2, 3, 100])
+def test_an_index_whose_records_overlap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slab: int
+) -> None:
+    monkeypatch.setattr(index, "SLAB", slab)
+    found = bundle(make.write(tmp_path, shx=entries((78, 10), (50, 14), (64, 10))))
+    with pytest.raises(ReadError, match=r"records 2 and 3 .* overlap at byte 128") as error:
+        load_index(found)
+    assert error.value.code == "bad-index"
+    assert len(load_index(found, check=False)) == 3
+
+
+@pytest.mark.parametrize("slab", [1, 2, 100])
+def test_an_index_in_another_order_than_the_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slab: int
+) -> None:
+    monkeypatch.setattr(index, "SLAB", slab)
+    found = load_index(bundle(make.write(tmp_path, shx=entries((78, 10), (50, 10), (64, 10)))))
+    assert found.entries.tolist() == [[78, 10], [50, 10], [64, 10]]
+    assert not found.rebuilt
+
+
+def test_an_index_of_records_with_gaps_is_believed(tmp_path: Path) -> None:
+    """Only the index knows them: the chain breaks at the first gap."""
+    shp = SHP[:128] + bytes(8) + SHP[128:]
+    path = make.write(tmp_path, shp=declared(shp), shx=entries((50, 10), (68, 10), (82, 10)))
+    found = load_index(bundle(path))
+    assert found.entries.tolist() == [[50, 10], [68, 10], [82, 10]]
+    assert not found.rebuilt
+
+
+def test_a_large_index_is_looked_at_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 16 MB on it is mapped, not read: null shapes make a long one of a small file."""
+    count = (1 << 24) // 8
+    numbers = np.zeros((count, 3), dtype=">i4")
+    numbers[:, 0], numbers[:, 1] = np.arange(1, count + 1), 2
+    pairs = np.empty((count, 2), dtype=">i4")
+    pairs[:, 0], pairs[:, 1] = 50 + 6 * np.arange(count), 2
+    path = make.write(
+        tmp_path,
+        shp=declared(SHP[:100] + numbers.tobytes()),
+        shx=declared(SHX[:100] + pairs.tobytes()),
+        dbf=None,
+    )
+    found = load_index(bundle(path))
+    assert (len(found), found.rebuilt) == (count, False)
+    starts, sizes = found.window(count - 1, count)
+    assert (starts.tolist(), sizes.tolist()) == ([100 + 12 * (count - 1)], [4])
+    assert np.array_equal(chain(bundle(path)), pairs)
+    for file in (path, path.with_suffix(".shx")):
+        file.unlink()
 
 
 @pytest.mark.parametrize(
@@ -144,8 +359,10 @@ def test_an_index_that_points_outside(tmp_path: Path, offset: int, length: int) 
     [b"", SHX[:99], b"\0" * 200, b"text" * 50, None],
     ids=["empty", "short", "zeros", "text", "none"],
 )
-def test_what_is_no_index_is_none(tmp_path: Path, shx: bytes | None) -> None:
-    assert read_shx(bundle(make.write(tmp_path, shx=shx))) is None
+def test_what_is_no_index_is_rebuilt(tmp_path: Path, shx: bytes | None) -> None:
+    found = load_index(bundle(make.write(tmp_path, shx=shx)))
+    assert found.rebuilt
+    assert found.entries.tolist() == THREE
 
 
 @pytest.mark.parametrize(
@@ -198,7 +415,7 @@ def test_a_dbf_of_another_length(tmp_path: Path, names: tuple[bytes, ...]) -> No
 def test_a_dbf_cut_within_its_rows(tmp_path: Path) -> None:
     dbf = make.dbf_bytes(make.NAMES, make.rows_of(b"a", b"b", b"c"))
     outcome = run(make.write(tmp_path / "src", dbf=dbf[:-10]), tmp_path / "out")
-    assert outcome.code == "count-mismatch"
+    assert outcome.code == "dbf-truncated"
 
 
 @pytest.mark.parametrize("deleted", [(0,), (1,), (0, 2), (0, 1, 2)])

@@ -8,17 +8,20 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import shapefiles as make
 
-from shpbatch.check import staged_count
+from shpbatch.aspects import Coords
 from shpbatch.errors import BusyError, PlanError, ShpbatchError, WriteError
-from shpbatch.parser import shp_parser
+from shpbatch.models import Outcome, Policy, Recipe, Task
+from shpbatch.output import Output
+from shpbatch.parser import run_task, shp_parser
 from shpbatch.publish import STATE, claim, forget, publish, stage
+from shpbatch.shapefile import reader
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 POSIX = pytest.mark.skipif(os.name != "posix", reason="POSIX only")
@@ -334,82 +337,287 @@ def test_a_disk_that_is_really_full(tmp_path: Path, small_disk: Path, points: in
 
 # --- no writer is believed ---------------------------------------------------
 
+POLYGONS = [
+    make.poly(5, [(0, 0), (0, 2), (2, 2), (2, 0), (0, 0)]),
+    make.NULL,
+    make.poly(5, [(5, 5), (5, 9), (9, 9), (5, 5)], [(6, 7), (7, 8), (6, 8), (6, 7)]),
+    make.poly(5, [(3, 3), (3, 4), (4, 4), (3, 3)]),
+]
+TABLE = make.dbf_bytes(make.NAMES, make.rows_of(b"one", b"two", b"three", b"four"))
+#: Where the rows of that table begin, and the bytes of each.
+ROWS, ROW = 97, 26
 
-def whole(folder: Path) -> Path:
-    return make.write(folder, "layer").parent
+
+def nudge(coords: Coords) -> Coords:
+    """A step on coordinates."""
+    return coords + 0.5
 
 
-def test_a_whole_set_is_counted(tmp_path: Path) -> None:
-    assert staged_count(whole(tmp_path)) == 3
+#: What is written: copied, moved, picked, with another column, with fewer, with new text.
+RECIPES: dict[str, Any] = {
+    "copied": [],
+    "moved": [nudge],
+    "picked": 'filter --where "N <> 1"',
+    "added": 'calculate --field twice --expression "N * 2.5"',
+    "changed": "calculate --field NAME --expression \"NAME || '!'\"",
+    "selected": "select N",
+}
+
+
+def polygons(folder: Path, **members: bytes | None) -> Path:
+    return make.layer(folder, POLYGONS, 5, **({"dbf": TABLE} | members))
+
+
+def damaged(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recipe: Any,
+    damage: Callable[[Path], None],
+    **members: bytes | None,
+) -> Outcome:
+    """The outcome of a run whose staged files are damaged before they are proved."""
+    close = Output.close
+
+    def closed(output: Output) -> None:
+        close(output)
+        damage(output.folder)
+
+    monkeypatch.setattr(Output, "close", closed)
+    path = polygons(tmp_path / "src", **members)
+    make.write(tmp_path / "out", "a", shp=b"old")
+    before = make.snapshot(tmp_path / "out")
+    outcome = shp_parser(path, recipe=recipe, dst=tmp_path / "out", overwrite=True)
+    if outcome.status == "failed":
+        after = make.snapshot(tmp_path / "out")
+        assert {k: v for k, v in after.items() if not k.startswith(STATE)} == before
+        assert in_stage(tmp_path / "out") == []
+    return outcome
+
+
+def flip(extension: str, at: int, bit: int = 1) -> Callable[[Path], None]:
+    """Change one bit of a member; a place below 0 counts from the end."""
+
+    def damage(folder: Path) -> None:
+        path = folder / f"layer.{extension}"
+        data = bytearray(path.read_bytes())
+        data[at] ^= bit
+        path.write_bytes(data)
+
+    return damage
+
+
+def cut(extension: str, size: int) -> Callable[[Path], None]:
+    """Cut a member to a size; one below 0 is cut off its end."""
+
+    def damage(folder: Path) -> None:
+        path = folder / f"layer.{extension}"
+        os.truncate(path, size if size >= 0 else max(0, path.stat().st_size + size))
+
+    return damage
+
+
+EVERY_RECIPE = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+
+
+@EVERY_RECIPE
+def test_what_is_not_damaged_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Any
+) -> None:
+    outcome = damaged(tmp_path, monkeypatch, recipe, lambda folder: None)
+    assert outcome.status == "done", outcome.reason
+    assert outcome.features.written == (3 if recipe == RECIPES["picked"] else 4)
 
 
 @pytest.mark.parametrize(
     ("extension", "size"),
     [
-        ("shp", 0), ("shp", 50), ("shp", 100), ("shp", 128), ("shp", 156), ("shp", 183),
-        ("shx", 0), ("shx", 99), ("shx", 100), ("shx", 108), ("shx", 123),
-        ("dbf", 0), ("dbf", 20), ("dbf", 97), ("dbf", 110), ("dbf", 170),
+        ("shp", 0), ("shp", 50), ("shp", 100), ("shp", 128), ("shp", 244), ("shp", -1),
+        ("shp", -4), ("shx", 0), ("shx", 99), ("shx", 100), ("shx", 108), ("shx", -1),
+        ("shx", -8), ("dbf", 0), ("dbf", 20), ("dbf", 33), ("dbf", 60), ("dbf", 70),
+        ("dbf", -2), ("dbf", -12), ("dbf", -30),
     ],
 )  # fmt: skip
-def test_what_gdal_calls_success_on_a_full_disk(tmp_path: Path, extension: str, size: int) -> None:
-    os.truncate(whole(tmp_path) / f"layer.{extension}", size)
-    with pytest.raises(WriteError, match="disk full") as error:
-        staged_count(tmp_path)
-    assert error.value.code == "write-incomplete"
-
-
-@pytest.mark.parametrize("size", [33, 60, 90])
-def test_a_written_dbf_cut_within_its_header(tmp_path: Path, size: int) -> None:
-    os.truncate(whole(tmp_path) / "layer.dbf", size)
-    with pytest.raises(WriteError) as error:
-        staged_count(tmp_path)
-    assert error.value.code == "write-incomplete"
-
-
-def test_a_set_without_a_shp(tmp_path: Path) -> None:
-    (whole(tmp_path) / "layer.shp").unlink()
-    with pytest.raises(WriteError) as error:
-        staged_count(tmp_path)
-    assert error.value.code == "write-incomplete"
-
-
-def test_a_written_shp_with_a_gap(tmp_path: Path) -> None:
-    shp, shx = make.shp_bytes()
-    gap = bytearray(shp + bytes(28))
-    gap[24:28] = (len(gap) // 2).to_bytes(4, "big")
-    with pytest.raises(WriteError, match="gaps") as error:
-        staged_count(make.write(tmp_path, "layer", shp=bytes(gap), shx=shx).parent)
-    assert error.value.code == "write-incomplete"
-
-
-def test_rows_and_shapes_that_disagree(tmp_path: Path) -> None:
-    dbf = make.dbf_bytes(make.NAMES, make.rows_of(b"a", b"b"))
-    with pytest.raises(WriteError, match="3 shapes but 2 rows"):
-        staged_count(make.write(tmp_path, "layer", dbf=dbf).parent)
+@EVERY_RECIPE
+def test_what_a_full_disk_leaves_is_never_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Any, extension: str, size: int
+) -> None:
+    outcome = damaged(tmp_path, monkeypatch, recipe, cut(extension, size))
+    assert outcome.status == "failed"
+    assert outcome.code in ("write-incomplete", "write-differs")
 
 
 @pytest.mark.parametrize("extension", ["shp", "shx", "dbf"])
-def test_a_writer_that_lies_publishes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str
+@EVERY_RECIPE
+def test_a_member_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Any, extension: str
 ) -> None:
-    from shpbatch.formats import arrow
-
-    write_layer = arrow.write_layer
-
-    def lying(layer: Any, folder: Path, *rest: Any) -> None:
-        write_layer(layer, folder, *rest)
-        member = folder / f"layer.{extension}"
-        os.truncate(member, member.stat().st_size - 20)
-
-    monkeypatch.setattr(arrow, "write_layer", lying)
-    make.write(tmp_path / "out", "a", shp=b"old")
-    before = make.snapshot(tmp_path / "out")
-    path = make.write(tmp_path / "src")
-    outcome = shp_parser(path, recipe=[], dst=tmp_path / "out", overwrite=True)
+    outcome = damaged(
+        tmp_path, monkeypatch, recipe, lambda folder: (folder / f"layer.{extension}").unlink()
+    )
     assert (outcome.status, outcome.code) == ("failed", "write-incomplete")
-    after = make.snapshot(tmp_path / "out")
-    assert {k: v for k, v in after.items() if not k.startswith(STATE)} == before
-    assert in_stage(tmp_path / "out") == []
+
+
+#: Bytes of the .shp: of a box, of counts, of part indexes, of coordinates.
+PLACES = {
+    "a box": 116, "a count": 144, "a part index": 152, "a coordinate": 160,
+    "the last coordinate": -1, "a length": 107,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("at", PLACES.values(), ids=PLACES)
+@EVERY_RECIPE
+def test_a_flipped_bit_of_a_record_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Any, at: int
+) -> None:
+    outcome = damaged(tmp_path, monkeypatch, recipe, flip("shp", at))
+    assert outcome.status == "failed"
+    assert outcome.code in ("write-incomplete", "write-differs")
+
+
+@EVERY_RECIPE
+@pytest.mark.parametrize("at", [160, -1])
+def test_a_flipped_bit_is_found_where_the_source_was_not_well_formed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Any, at: int
+) -> None:
+    """Records are carried one by one then, not copied with their file."""
+    outcome = damaged(tmp_path, monkeypatch, recipe, flip("shp", at), shx=None)
+    assert (outcome.status, outcome.code) == ("failed", "write-differs")
+
+
+@EVERY_RECIPE
+@pytest.mark.parametrize("at", [101, 103, 105, 107, -1, -5])
+def test_a_flipped_bit_of_the_index_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Any, at: int
+) -> None:
+    outcome = damaged(tmp_path, monkeypatch, recipe, flip("shx", at))
+    assert outcome.status == "failed"
+    assert outcome.code in ("write-incomplete", "write-differs")
+
+
+@EVERY_RECIPE
+@pytest.mark.parametrize("at", [-2, -3, -8, -20])
+def test_a_flipped_bit_of_a_cell_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Any, at: int
+) -> None:
+    """Carried cells and those that a step wrote."""
+    outcome = damaged(tmp_path, monkeypatch, recipe, flip("dbf", at))
+    assert (outcome.status, outcome.code) == ("failed", "write-differs")
+
+
+@EVERY_RECIPE
+@pytest.mark.parametrize("at", [4, 10])
+def test_a_wrong_count_in_the_dbf_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Any, at: int
+) -> None:
+    """Of rows, of bytes of a row."""
+    outcome = damaged(tmp_path, monkeypatch, recipe, flip("dbf", at))
+    assert outcome.status == "failed"
+    assert outcome.code in ("write-incomplete", "write-differs")
+
+
+@EVERY_RECIPE
+@pytest.mark.parametrize("at", [32, 43, 48])
+def test_a_flipped_bit_of_a_field_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Any, at: int
+) -> None:
+    """Of its name, of its type, of its width."""
+    outcome = damaged(tmp_path, monkeypatch, recipe, flip("dbf", at))
+    assert outcome.status == "failed"
+    assert outcome.code in ("write-incomplete", "write-differs")
+
+
+@EVERY_RECIPE
+@pytest.mark.parametrize("at", [27, 32, 42])
+def test_a_flipped_bit_of_the_head_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Any, at: int
+) -> None:
+    """Of its length, of its type, of its bounds."""
+    outcome = damaged(tmp_path, monkeypatch, recipe, flip("shp", at))
+    assert outcome.status == "failed"
+    assert outcome.code in ("write-incomplete", "write-differs")
+
+
+def test_a_row_too_few_and_a_row_too_many_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole set, only not of as many features."""
+    for i, records in enumerate((POLYGONS[:3], [*POLYGONS, POLYGONS[0]])):
+        with monkeypatch.context() as patch:
+            names = [b"one", b"two", b"three", b"four", b"five"][: len(records)]
+            shp, shx = make.shp_bytes(records, 5)
+            table = make.dbf_bytes(make.NAMES, make.rows_of(*names))
+
+            def other(folder: Path, shp: bytes = shp, shx: bytes = shx, dbf: bytes = table) -> None:
+                make.write(folder, "layer", shp=shp, shx=shx, dbf=dbf, prj=None)
+
+            outcome = damaged(tmp_path / str(i), patch, [], other)
+            assert (outcome.status, outcome.code) == ("failed", "write-incomplete")
+            assert f"{len(records)} features instead of 4" in (outcome.reason or "")
+
+
+def test_rows_in_another_order_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def swapped(folder: Path) -> None:
+        path = folder / "layer.dbf"
+        data = path.read_bytes()
+        first, second = data[ROWS : ROWS + ROW], data[ROWS + ROW : ROWS + 2 * ROW]
+        path.write_bytes(data[:ROWS] + second + first + data[ROWS + 2 * ROW :])
+
+    outcome = damaged(tmp_path, monkeypatch, [nudge], swapped)
+    assert (outcome.status, outcome.code) == ("failed", "write-differs")
+
+
+@pytest.mark.parametrize("row", [0, 29_999])
+def test_the_ends_of_a_large_layer_are_proved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: int
+) -> None:
+    count = 30_000
+    monkeypatch.setattr(reader, "WINDOW_ROWS", 1_000)
+    shp, shx = make.shp_bytes([make.point(i, i) for i in range(count)])
+    dbf = make.dbf_bytes(make.NAMES, make.rows_of(*[b"name"] * count))
+    recipe = RECIPES["added"]
+    damage = flip("shp", 100 + 28 * row + 20)
+    outcome = damaged(tmp_path, monkeypatch, recipe, damage, shp=shp, shx=shx, dbf=dbf)
+    assert (outcome.status, outcome.code) == ("failed", "write-differs")
+
+
+def test_what_is_kept_for_the_proof_of_a_large_layer_stays_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[list[int]] = []
+    close = Output.close
+
+    def closed(output: Output) -> None:
+        kept.append([k.first for k in output.kept])
+        close(output)
+
+    monkeypatch.setattr(Output, "close", closed)
+    monkeypatch.setattr(reader, "WINDOW_ROWS", 1_000)
+    count = 30_000
+    shp, shx = make.shp_bytes([make.point(i, i) for i in range(count)])
+    dbf = make.dbf_bytes(make.NAMES, make.rows_of(*[b"name"] * count))
+    path = make.write(tmp_path / "src", shp=shp, shx=shx, dbf=dbf)
+    outcome = shp_parser(path, recipe=RECIPES["added"], dst=tmp_path / "out")
+    assert outcome.status == "done", outcome.reason
+    assert len(kept[0]) == 3
+    assert (kept[0][0], kept[0][-1]) == (0, 29_000)
+
+
+def test_without_proof_nothing_is_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = Output.close
+
+    def closed(output: Output) -> None:
+        close(output)
+        flip("shp", -1)(output.folder)
+
+    monkeypatch.setattr(Output, "close", closed)
+    path = polygons(tmp_path / "src")
+    for proof, status in ((False, "done"), (True, "failed")):
+        sink = tmp_path / f"out{proof}" / "a.shp"
+        policy = Policy(proof=proof)
+        task = Task(make.source(path), Recipe(), str(sink), str(sink.parent), policy=policy)
+        assert run_task(task, lambda share: None).status == status
 
 
 def test_an_output_that_is_there_stays(tmp_path: Path) -> None:

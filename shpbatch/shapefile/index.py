@@ -25,6 +25,8 @@ HEADER_BYTES = 100
 MAGIC = 9994
 #: Entries looked at together: 8 MB of an index that may have 600.
 SLAB = 1 << 20
+#: Bytes of a ``.shx`` that is mapped, not read.
+MAPPED = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +97,16 @@ def _read_shx(bundle: Bundle) -> NDArray[np.int32] | None:
 
     if "shx" not in bundle:
         return None
-    head = bundle.read("shx", HEADER_BYTES)
+    head = bundle.read("shx", MAPPED)
     if len(head) < HEADER_BYTES or struct.unpack(">i", head[:4])[0] != MAGIC:
         return None
     declared = 2 * struct.unpack(">i", head[24:28])[0]
-    if not HEADER_BYTES <= declared <= bundle.size("shx"):
+    size = len(head) if len(head) < MAPPED else bundle.size("shx")
+    if not HEADER_BYTES <= declared <= size:
         return None
     n = (declared - HEADER_BYTES) // 8
-    if bundle.zipped or declared < 1 << 24:
-        data = bundle.read("shx", declared)
+    if declared <= len(head) or bundle.zipped:
+        data = head if declared <= len(head) else bundle.read("shx", declared)
         return np.frombuffer(data, ">i4", 2 * n, HEADER_BYTES).reshape(n, 2)
     with bundle.open("shx") as file:
         view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -94,7 +94,7 @@ def check(records: Records, code: int, where: Where) -> None:
     records = _aligned(records)
     types = _types(records, where)
     words = records.data.view(np.uint32)
-    for kind in np.unique(types):
+    for kind in _kinds(types, code):
         if kind:
             rows = np.flatnonzero(types == kind)
             layout = _layout(words, records.take(rows), int(kind), where.of(rows))
@@ -148,6 +148,11 @@ def _types(records: Records, where: Where) -> NDArray[np.int32]:
     types = records.data.view("<i4")[(records.starts + HEAD) // 4]
     where.refuse(~np.isin(types, list(KNOWN)), "has an unknown shape type")
     return types
+
+
+def _kinds(types: NDArray[np.int32], code: int) -> list[int]:
+    """The shape types that occur; nearly always the layer's alone."""
+    return [code] if (types == code).all() else np.unique(types).tolist()
 
 
 def _layout(words: NDArray[np.uint32], records: Records, code: int, where: Where) -> _Layout:
@@ -205,6 +210,9 @@ def _parts(
         return offsets_of(layout.vertices), None
     counts = layout.parts
     at = layout.at + 11
+    if code != PATCH and (counts == 1).all():
+        where.refuse(words.view("<i4")[at] != 0, "has part indexes that are out of range")
+        return offsets_of(layout.vertices), None
     starts = _gather(words, at, counts).view("<i4").astype(np.int64)
     firsts = offsets_of(counts)[:-1][counts > 0]
     row = np.repeat(np.arange(len(counts)), counts)
@@ -233,7 +241,9 @@ def record_ranges(records: Records, code: int) -> NDArray[np.float64]:
     types = records.words(HEAD, "<i4")
     words = records.data.view(np.uint32)
     where = Where("layer", np.arange(len(records)), records.starts)
-    for kind in np.unique(types[types != 0]):
+    for kind in _kinds(types, code):
+        if not kind:
+            continue
         rows = np.flatnonzero(types == kind)
         layout = _layout(words, records.take(rows), int(kind), where.of(rows))
         full = layout.vertices > 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from .records import HEAD, Records
 from .shp import record_ranges
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from numpy.typing import NDArray
 
 __all__ = ["LARGEST", "ShpWriter", "check_size", "shp_head"]
@@ -57,7 +60,7 @@ def shp_head(code: int, size: int, ranges: NDArray[np.float64]) -> bytes:
 
 
 class ShpWriter:
-    """Writes ``.shp`` and ``.shx``; no file is open between two windows.
+    """Writes ``.shp`` and ``.shx``; a context manager that closes them.
 
     Parameters
     ----------
@@ -70,8 +73,19 @@ class ShpWriter:
         self.path, self.code, self.count = shp, code, 0
         self._at = HEADER_BYTES
         self._ranges: list[NDArray[np.float64]] = []
-        for path in (shp, shp.with_suffix(".shx")):
-            path.write_bytes(bytes(HEADER_BYTES))
+        self._files: list[IO[bytes]] = []
+        self._begun = False
+
+    def __enter__(self) -> ShpWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
 
     def add(self, records: Records) -> None:
         """Append records, numbered on from those before.
@@ -88,20 +102,39 @@ class ShpWriter:
         entries = np.empty((len(records), 2), dtype=">i4")
         entries[:, 0] = (records.starts + self._at) // 2
         entries[:, 1] = records.sizes // 2
-        with open(self.path, "ab") as shp, open(self.path.with_suffix(".shx"), "ab") as shx:
-            shp.write(records.numbered(self.count + 1).data)
-            shx.write(entries.data)
+        shp, shx = self._opened()
+        shp.write(records.numbered(self.count + 1).data)
+        shx.write(entries.data)
         self._at += len(records.data)
         self.count += len(records)
         self._ranges.append(_united(record_ranges(records, self.code)))
 
     def finish(self) -> None:
-        """Write the headers."""
+        """Write the headers and close."""
         ranges = _united(np.array(self._ranges)) if self._ranges else np.full(8, np.nan)
-        shx = self.path.with_suffix(".shx")
-        for path, size in ((self.path, self._at), (shx, HEADER_BYTES + HEAD * self.count)):
-            with open(path, "r+b") as file:
-                file.write(shp_head(self.code, size, ranges))
+        for file, size in zip(
+            self._opened(), (self._at, HEADER_BYTES + HEAD * self.count), strict=True
+        ):
+            file.seek(0)
+            file.write(shp_head(self.code, size, ranges))
+        self.release()
+
+    def release(self) -> None:
+        """Close the files; they are opened again when more is added."""
+        for file in self._files:
+            file.close()
+        self._files.clear()
+
+    def _opened(self) -> list[IO[bytes]]:
+        if not self._files:
+            for path in (self.path, self.path.with_suffix(".shx")):
+                file = open(path, "r+b" if self._begun else "wb")
+                self._files.append(file)
+                file.seek(0, os.SEEK_END)
+                if not self._begun:
+                    file.write(bytes(HEADER_BYTES))
+            self._begun = True
+        return self._files
 
 
 def _united(ranges: NDArray[np.float64]) -> NDArray[np.float64]:

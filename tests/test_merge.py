@@ -1,0 +1,185 @@
+"""Many layers joined into one: fields united, nothing lost, nothing changed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import shapefiles as make
+
+import shpbatch
+from shpbatch.errors import PlanError
+from shpbatch.models import Field, Outcome
+from shpbatch.reading import read_layer
+
+SAMPLES = Path(__file__).parents[1] / "sample_data"
+SIDS = SAMPLES / "census/sids.shp"
+
+
+def merge(sources: Any, dst: Path, recipe: Any = (), **options: Any) -> Outcome:
+    report = shpbatch.run(sources, dst, list(recipe), merge="all", workers=2, **options)
+    (outcome,) = report.outcomes
+    assert outcome.status == "done", outcome.reason
+    return outcome
+
+
+def columns(path: Path) -> dict[str, list[Any]]:
+    layer = read_layer(make.source(path))
+    return {n: layer.column(n).to_pylist() for n in layer.header.field_names()}
+
+
+def test_layers_of_one_schema_are_joined_byte_for_byte(tmp_path: Path) -> None:
+    for name in "ab":
+        for extension in ("shp", "shx", "dbf"):
+            shutil.copy(SIDS.with_suffix(f".{extension}"), tmp_path / f"{name}.{extension}")
+    outcome = merge([tmp_path / "a.shp", tmp_path / "b.shp"], tmp_path / "out")
+    assert outcome.sources == (str(tmp_path / "a.shp"), str(tmp_path / "b.shp"))
+    assert outcome.features.written == outcome.features.read == 200
+    sink = tmp_path / "out/all.shp"
+    once, twice = SIDS.with_suffix(".dbf").read_bytes(), sink.with_suffix(".dbf").read_bytes()
+    start, length = (int.from_bytes(once[i : i + 2], "little") for i in (8, 10))
+    rows = once[start : start + 100 * length]
+    assert twice[start : start + 200 * length] == 2 * rows
+    assert twice[8:start] == once[8:start]
+    one, both = read_layer(make.source(SIDS)), read_layer(make.source(sink))
+    assert both.bounds().tolist() == 2 * one.bounds().tolist()
+    assert both.vertices().coords.tolist() == 2 * one.vertices().coords.tolist()
+
+
+def two(folder: Path, first: Any, second: Any, **members: Any) -> list[Path]:
+    """Two layers of points with other columns each: (columns, rows)."""
+    paths = []
+    for name, (described, rows) in (("a", first), ("b", second)):
+        dbf = make.dbf_bytes(described, rows)
+        paths.append(make.write(folder, name, dbf=dbf, **members))
+    return paths
+
+
+def test_fields_are_united_and_widened(tmp_path: Path) -> None:
+    first = [(b"NAME", "C", 5, 0), (b"n", "N", 4, 0), (b"only_a", "L", 1, 0)]
+    second = [(b"n", "N", 9, 2), (b"name", "C", 8, 0), (b"day", "D", 8, 0)]
+    sources = two(
+        tmp_path,
+        (first, [(b"one", b"1", b"T"), (b"two", b"22", b"F"), (b"", b"", b"?")]),
+        (second, [(b"1.25", b"three", b"20200229"), (b"-7.50", b"four", b""), (b"", b"x", b"")]),
+    )
+    merge(sources, tmp_path / "out")
+    sink = tmp_path / "out/all.shp"
+    assert read_layer(make.source(sink)).header.fields == (
+        Field("NAME", "C", 8),
+        Field("n", "N", 9, 2),
+        Field("only_a", "L", 1),
+        Field("day", "D", 8),
+    )
+    found = columns(sink)
+    assert found["NAME"] == ["one", "two", None, "three", "four", "x"]
+    assert found["n"] == [1.0, 22.0, None, 1.25, -7.5, None]
+    assert found["only_a"] == [True, False, None, None, None, None]
+    assert [str(d) if d else None for d in found["day"]] == [None] * 3 + ["2020-02-29", None, None]
+
+
+def test_only_common_fields(tmp_path: Path) -> None:
+    first = ([(b"a", "C", 5, 0), (b"b", "C", 5, 0)], [(b"1", b"2")] * 3)
+    second = ([(b"b", "C", 5, 0), (b"c", "C", 5, 0)], [(b"3", b"4")] * 3)
+    merge(two(tmp_path, first, second), tmp_path / "out", field_strategy="intersection")
+    assert columns(tmp_path / "out/all.shp") == {"b": ["2"] * 3 + ["3"] * 3}
+
+
+def test_unlike_types_become_text(tmp_path: Path) -> None:
+    first = ([(b"v", "N", 6, 1)], [(b"1.5",), (b"",), (b"20.0",)])
+    second = ([(b"v", "C", 4, 0)], [(b"abc",), (b"",), (b"1",)])
+    merge(two(tmp_path, first, second), tmp_path / "out")
+    assert columns(tmp_path / "out/all.shp") == {"v": ["1.5", None, "20", "abc", None, "1"]}
+
+
+def test_encodings_are_united_in_utf_8(tmp_path: Path) -> None:
+    described = [(b"name", "C", 8, 0)]
+    a = make.write(
+        tmp_path, "a", dbf=make.dbf_bytes(described, [("é".encode("cp1252"),)] * 3), cpg="1252"
+    )
+    b = make.write(
+        tmp_path, "b", dbf=make.dbf_bytes(described, [("中".encode(),)] * 3), cpg="UTF-8"
+    )
+    merge([a, b], tmp_path / "out")
+    assert columns(tmp_path / "out/all.shp") == {"name": ["é"] * 3 + ["中"] * 3}
+    assert (tmp_path / "out/all.cpg").read_text() == "UTF-8"
+
+
+def test_the_source_is_told_in_a_field(tmp_path: Path) -> None:
+    described = ([(b"v", "N", 3, 0)], [(b"1",)] * 3)
+    merge(two(tmp_path / "src", described, described), tmp_path / "out", source_field="source")
+    assert columns(tmp_path / "out/all.shp")["source"] == ["a.shp"] * 3 + ["b.shp"] * 3
+
+
+def test_steps_come_before_the_merge_in_parallel(tmp_path: Path) -> None:
+    described = ([(b"v", "N", 3, 0)], [(b"1",), (b"2",), (b"3",)])
+    sources = two(tmp_path / "src", described, described)
+    recipe = [
+        ("filter", {"where": "v > 1"}),
+        ("calculate", {"field": "w", "expression": "v * 0.25"}),
+        ("reproject", {"dst_crs": "EPSG:3857"}),
+    ]
+    outcome = merge(sources, tmp_path / "out", recipe)
+    assert (outcome.features.read, outcome.features.filtered) == (6, 2)
+    assert columns(tmp_path / "out/all.shp") == {"v": [2, 3] * 2, "w": [0.5, 0.75] * 2}
+    inline = shpbatch.run(sources, tmp_path / "one", recipe, merge="all", method="inline")
+    assert inline.outcomes[0].status == "done"
+    for extension in ("shp", "shx", "dbf", "prj"):
+        left, right = (tmp_path / d / f"all.{extension}" for d in ("out", "one"))
+        assert left.read_bytes() == right.read_bytes()
+
+
+def test_a_layer_with_z_beside_one_without(tmp_path: Path) -> None:
+    flat = make.layer(tmp_path / "a", [make.point(1, 2)])
+    high = make.layer(tmp_path / "b", [make.point_zm(3, 4, 5, 6), make.NULL], 11)
+    merge([flat, high], tmp_path / "out")
+    merged = read_layer(make.source(tmp_path / "out/all.shp"))
+    assert merged.header.has_z
+    assert merged.vertices().coords.tolist() == [[1, 2, 0], [3, 4, 5]]
+    assert merged.vertices().m.tolist()[1] == 6
+    assert not (tmp_path / "out/all.dbf").exists()
+
+
+@pytest.mark.parametrize(
+    ("members", "code"),
+    [
+        ({"prj": make.WGS84.replace("6378137.0", "6378000.0")}, "merge-crs"),
+        ({"prj": None}, "merge-crs"),
+        ({"shp": make.shp_bytes([make.poly(3, [(0, 0), (1, 1)])], 3)[0]}, "merge-types"),
+        ({"shp": b""}, "empty-file"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    members: dict[str, Any], code: str, tmp_path: Path
+) -> None:
+    sources = [make.write(tmp_path, "a"), make.write(tmp_path, "b", **members)]
+    with pytest.raises(PlanError) as error:
+        shpbatch.run(sources, tmp_path / "out", [], merge="all")
+    assert error.value.code == code
+    assert "b.shp" in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["", "../all", "/all"])
+def test_a_name_outside_the_output_folder_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(PlanError) as error:
+        shpbatch.run(make.write(tmp_path), tmp_path / "out", [], merge=name)
+    assert error.value.code == "bad-merge-name"
+
+
+def test_a_merge_onto_a_source_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PlanError) as error:
+        shpbatch.run(make.write(tmp_path, "all"), tmp_path, [], merge="all")
+    assert error.value.code == "source-is-sink"
+
+
+def test_a_table_over_2_gb_is_refused_by_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shpbatch.merging.LARGEST", 100)
+    sources = [make.write(tmp_path, name) for name in "ab"]
+    with pytest.raises(PlanError) as error:
+        shpbatch.run(sources, tmp_path / "out", [], merge="all")
+    assert error.value.code == "too-large"
