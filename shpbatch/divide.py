@@ -12,8 +12,8 @@ import numpy as np
 
 from .errors import ShpbatchError
 from .feed import Needs
-from .header import read_header
 from .models import Task
+from .parts import header_of
 from .shapefile.reader import WINDOW_BYTES, Reader
 from .traits import traits_of
 
@@ -70,16 +70,14 @@ def _parts(task: Task) -> list[Task]:
     if task.cost < LARGE or task.problem or task.skip or task.source.member:
         return []
     traits = traits_of(task.recipe)
-    if (
-        not traits.row_wise
-        or traits.partitions
-        or (traits.carries_shapes and not traits.reads_fields)
-    ):
+    if not traits.row_wise or traits.partitions:
+        return []
+    if traits.carries_shapes and not traits.fields:  # as fast as it can be copied
         return []
     try:
         with Reader(task.source, task.policy.on_bad_record) as reader:
             cuts = _cuts(reader)
-        header = read_header(task.source, whole=traits.reads_fields)
+        header = header_of(task)
     except ShpbatchError:  # the worker that does the task says what is wrong
         return []
     count = max(1, cuts[-1])

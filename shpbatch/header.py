@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .errors import ReadError
 from .models import Bounds4, Field, Header, Problem, Source
@@ -12,7 +12,7 @@ from .shapefile.dbf import parse_table
 from .shapefile.encoding import detect
 from .shapefile.index import HEADER_BYTES, MAGIC, load_index
 
-__all__ = ["SHAPE_TYPES", "read_header", "shape_code"]
+__all__ = ["SHAPE_TYPES", "read_header", "shape_code", "with_encoding"]
 
 SHAPE_TYPES = {
     0: "Null",
@@ -70,6 +70,24 @@ def read_header(source: Source, whole: bool = False) -> Header:
         bounds=_bounds(head),
         problems=(*problems, *dbf_problems),
     )
+
+
+def with_encoding(source: Source, header: Header, fields: Iterable[str]) -> Header:
+    """The header, its encoding told by all of the ``.dbf``, if text of these fields matters.
+
+    Parameters
+    ----------
+    source : Source
+    header : Header
+        As `read_header` gave it, from the first 64 kB.
+    fields : iterable of str
+        Names of the fields that are read, as a recipe spells them.
+    """
+    wanted = {name.casefold() for name in fields}
+    text = any(f.arrow == "string" and f.name.casefold() in wanted for f in header.fields)
+    if not text or Bundle.of(source).size("dbf") <= SAMPLE_BYTES:
+        return header
+    return read_header(source, whole=True)
 
 
 def shape_code(header: Header) -> int:

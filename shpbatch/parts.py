@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -18,9 +18,10 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from .account import Account
-from .header import read_header
+from .engine import apply_header
+from .header import read_header, with_encoding
 from .made import made_of
-from .models import Header, Outcome, Task
+from .models import Header, Outcome, Recipe, Task
 from .output import Made
 from .publish import STATE, translated
 from .shapefile.reader import Reader
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from .layer import Layer
 
-__all__ = ["do_part", "parts_of"]
+__all__ = ["do_part", "header_of", "parts_of"]
 
 Progress = Callable[[float], None]
 Layers = Callable[[Task, Reader, Header, Account, Progress], "Iterator[Layer]"]
@@ -59,6 +60,24 @@ class Part:
     windows: tuple[Left, ...]
 
 
+def header_of(task: Task) -> Header:
+    """Header of the source, with the encoding that all of its text tells, if that matters."""
+    header = task.header or read_header(task.source)
+    if task.rows is not None:
+        return header
+    traits = traits_of(task.recipe)
+    wanted: Sequence[str] = traits.fields
+    if "*" in wanted or (traits.writes_fields and _writes_text(task.recipe, header)):
+        wanted = header.field_names()
+    return with_encoding(task.source, header, wanted)
+
+
+def _writes_text(recipe: Recipe, header: Header) -> bool:
+    """Whether the steps make text, which must be in the encoding of what is there."""
+    made = apply_header(recipe, header).fields
+    return any(f.fresh and f.type == "C" for f in made)
+
+
 def folder_of(task: Task, name: str) -> Path:
     """Where a part lies: in the stage, so that it goes away with it."""
     return Path(task.stage, STATE, "stage", name)
@@ -67,7 +86,7 @@ def folder_of(task: Task, name: str) -> Path:
 def do_part(task: Task, layers: Layers, progress: Progress) -> Outcome:
     """Do a source, or some rows of it, and leave the result as a part."""
     traits = traits_of(task.recipe)
-    before = task.header or read_header(task.source, whole=traits.reads_fields)
+    before = header_of(task)
     account = Account(on_bad_value=task.policy.on_bad_value)
     carried = traits.carries_shapes and not task.union and task.policy.on_bad_value == "null"
     folder = folder_of(task, task.part)

@@ -148,7 +148,8 @@ def _task(
     if isinstance(header, Problem):
         return Task(source, recipe, sink, problem=header), None
     try:
-        return Task(source, recipe, sink, cost=source.size), apply_header(recipe, header)
+        task = Task(source, recipe, sink, cost=source.size, header=header)
+        return task, apply_header(recipe, header)
     except LayerError as error:
         problem = Problem(error.code, f"{source.name}: {error}")
         return Task(source, recipe, sink, problem=problem), header

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .aspects import Coords, Fields, Frame, Geometry, Header, Rejected, Rows, Sinks
+from .aspects import Coords, Fields, Frame, Geometry, Rejected, Rows, Sinks
 from .models import Recipe
 from .registry import STEPS
 
@@ -25,21 +25,37 @@ class Traits:
         and ``.shx`` come out as they are.
     partitions : bool
         Some step names several sinks.
-    reads_fields : bool
-        Some step reads or writes columns: the encoding matters.
+    fields : tuple of str
+        Names of the fields that some step reads; ``*`` for all.
+    writes_fields : bool
+        Some step gives columns.
     """
 
     row_wise: bool
     carries_shapes: bool
-    reads_fields: bool
+    fields: tuple[str, ...]
+    writes_fields: bool
     partitions: bool
 
 
 def traits_of(recipe: Recipe) -> Traits:
     """Look at the variants that the parameters of each call ask for."""
+    known = _known.get(id(recipe))
+    if known is None or known[0] is not recipe:
+        known = recipe, _traits(recipe)
+        _known.clear()  # one recipe at a time; parameters need not be hashable
+        _known[id(recipe)] = known
+    return known[1]
+
+
+_known: dict[int, tuple[Recipe, Traits]] = {}
+
+
+def _traits(recipe: Recipe) -> Traits:
     reads: set[type] = set()
     writes: set[type] = set()
     row_wise = True
+    fields: dict[str, None] = {}
     for call in recipe.steps:
         step = STEPS.resolve(call)
         row_wise &= step.scope == "rows"
@@ -47,11 +63,15 @@ def traits_of(recipe: Recipe) -> Traits:
             reads.update(variant.reads)
             writes.update(variant.writes)
             row_wise &= Frame not in variant.reads
+            fields |= dict.fromkeys(variant.columns(call.params))
+    if Frame in reads:
+        fields["*"] = None
     touched = {Rows, Rejected, Geometry, Coords, Frame, Sinks}
     rejects = Fields in reads  # by the policy for cells that hold no value
     return Traits(
         row_wise=row_wise,
         carries_shapes=not touched & writes and not rejects,
-        reads_fields=bool({Fields, Frame} & (reads | writes)) or Header in writes,
+        fields=tuple(fields),
+        writes_fields=Fields in writes,
         partitions=Sinks in writes,
     )

@@ -12,11 +12,10 @@ from .account import Account
 from .engine import apply_recipe
 from .errors import LayerError, WriteError
 from .fit import fit
-from .header import read_header
 from .made import made_of
 from .models import Features, Header, Outcome, Sink, Task
 from .output import Made, Output
-from .parts import do_part, parts_of
+from .parts import do_part, header_of, parts_of
 from .proof import prove
 from .publish import publish, refuse_existing, stage, translated
 from .reading import layer_of
@@ -52,7 +51,7 @@ def do_task(task: Task, progress: Progress) -> Outcome:
                 progress(STEPS * (done + share) / len(members))
 
             reader = stack.enter_context(Reader(member.source, task.policy.on_bad_record))
-            header = member.header or read_header(member.source, whole=traits.reads_fields)
+            header = header_of(member)
             work.before.append(header)
             if member.parts:
                 for after, label, made in parts_of(member, reader, account, ticked):

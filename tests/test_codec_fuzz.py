@@ -38,7 +38,7 @@ RECIPES = {
 MAIN = ("shp", "shx", "dbf")
 POLICIES = (Policy(), Policy(on_bad_record="skip"), Policy("skip", "reject"))
 #: Seeds of mutations, for each layer and member.
-CASES = 25
+CASES = 16
 
 
 def multipatch(path: Path) -> Path:
@@ -114,6 +114,8 @@ def ran(path: Path, out: Path, recipe: str, policy: Policy = POLICIES[0]) -> Out
     task = Task(source(path), RECIPES[recipe], str(sink), str(out), overwrite=True, policy=policy)
     outcome = run_task(task, lambda share: None)
     assert outcome.code != "unexpected", outcome.detail
+    # Nobody else writes here, and what is written must be what was meant.
+    assert outcome.code not in ("write-differs", "write-incomplete", "source-changed"), outcome
     if outcome.status == "failed":
         assert outcome.code and outcome.reason
         assert not sink.exists()
@@ -259,10 +261,10 @@ def test_a_header_of_any_type_is_read_or_refused(name: str, tmp_path: Path) -> N
     """The type in the header says one thing, all records another."""
     hurt = victim(name, tmp_path)
     data = hurt.members["shp"]
-    bad = []
+    bad: list[tuple[int, str, str]] = []
     for code in (0, 1, 3, 5, 8, 11, 13, 15, 18, 21, 23, 25, 28, 31):
         hurt.put("shp", data[:32] + struct.pack("<i", code) + data[36:])
-        for recipe in ("read", *RECIPES):
+        for recipe in ("read", "reproject", "make-valid"):
             try:
                 if recipe == "read":
                     read_whole(hurt.path)
@@ -289,7 +291,7 @@ def test_a_vertex_that_is_no_number_is_read_or_refused(
         ran(hurt.path, tmp_path / "out", recipe)
 
 
-@pytest.mark.parametrize("name", ["polygons", "points_zm", "multipoints", "lines_m", "multipatch"])
+@pytest.mark.parametrize("name", ["polygons", "points_zm", "multipoints", "lines_m"])
 def test_an_extreme_number_anywhere_costs_no_memory(name: str, tmp_path: Path) -> None:
     """Every word of the .shp in turn: no count is believed before it is checked."""
     hurt = victim(name, tmp_path)
@@ -346,7 +348,7 @@ def test_a_cut_shp_is_refused_wherever_it_is_cut(name: str, tmp_path: Path) -> N
     for size in range(len(data)):
         hurt.put("shp", data[:size])
         assert isinstance(read_whole(hurt.path), ReadError), size
-        if size % 3:
+        if size % 7:
             continue
         outcome = ran(hurt.path, tmp_path / "out", "none", POLICIES[1])
         if size < 100:
@@ -392,7 +394,7 @@ def test_a_cut_dbf_is_refused_wherever_a_row_is_lost(name: str, tmp_path: Path) 
             assert [found.values(i) for i in range(6)] == [whole.values(i) for i in range(6)]
             continue
         assert isinstance(found, ReadError), size
-        if size % 3:
+        if size % 7:
             continue
         outcome = ran(hurt.path, tmp_path / "out", "none", POLICIES[1])
         if size < start:

@@ -327,7 +327,7 @@ def test_every_row_is_accounted_for(real: Real) -> None:
 
 
 def test_gdal_finds_the_same_crs(real: Real) -> None:
-    """The text is carried as it is; GDAL's CRS, which may be EPSG's, leads to the same degrees."""
+    """The text is as it is; GDAL's CRS, which may be EPSG's, has the same kind, ellipsoid, unit."""
     prj = real.copy.with_suffix(".prj")
     told = prj.read_bytes().decode("utf-8", "replace").strip() if prj.exists() else ""
     assert (real.layer.header.crs or "") == told

@@ -143,9 +143,9 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "an unknown type": (put(43, b"?"), r"byte 32: field 'NAME' has an unknown type '\?'"),
     "a type that is no letter": (put(75, b"\xff"), "byte 64: field 'POP' has an unknown type"),
     "a field without a width": (put(80, b"\0"), "byte 64: field 'POP' has no width"),
-    "text": (b"<html><body>Not found</body></html>" * 9, ""),
-    "zeros": (bytes(300), ""),
-    "ones": (b"\xff" * 70_000, ""),
+    "text": (b"<html><body>Not found</body></html>" * 9, "the .dbf"),
+    "zeros": (bytes(300), "the .dbf"),
+    "ones": (b"\xff" * 70_000, r"\.dbf"),
 }
 
 
@@ -218,7 +218,7 @@ def test_a_width_is_read_back(width: int) -> None:
 def test_a_row_that_is_too_wide_is_refused() -> None:
     fields = [Field(f"F{i}", "C", 254) for i in range(259)]
     header_bytes(fields[:258], [None] * 258, "utf-8", 0)
-    with pytest.raises(WriteError, match="65787 bytes, a .dbf holds 65535") as error:
+    with pytest.raises(WriteError, match=r"65787 bytes, a \.dbf holds 65535") as error:
         header_bytes(fields, [None] * 259, "utf-8", 0)
     assert error.value.code == "row-too-wide"
 

@@ -20,7 +20,7 @@ LEVELS = {
     "duck": 2, "expression_tree": 3, "expressions": 5, "layer": 5, "columns": 5, "registry": 5,
     "geometry": 5, "traits": 6,
     "fit": 6, "formats": 6, "frames": 6, "steps": 6, "reading": 6, "output": 6, "proof": 7,
-    "engine": 7, "feed": 2, "divide": 8,
+    "engine": 7, "feed": 2, "divide": 9,
     "messages": 2, "worker": 8, "supervisor": 8, "pool": 8,
     "recipe_check": 8, "recipe_file": 8, "recipe": 8,
     "discover": 8, "runlog": 8, "publish": 8, "report": 9, "progress": 9,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,9 @@ def names(folder: Path) -> list[str]:
 
 
 def in_stage(dst: Path) -> list[str]:
+    """Files that are staged: a thread keeps its own folder, empty, until the run ends."""
     folder = dst / STATE / "stage"
-    return sorted(os.listdir(folder)) if folder.exists() else []
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
 # --- destinations that cannot be written --------------------------------------
@@ -180,9 +182,27 @@ def test_a_stage_goes_away_whatever_happens(tmp_path: Path) -> None:
     assert in_stage(tmp_path) == []
 
 
-def test_stages_do_not_meet(tmp_path: Path) -> None:
-    with stage(str(tmp_path)) as one, stage(str(tmp_path)) as two:
-        assert one != two
+def test_stages_of_two_threads_do_not_meet(tmp_path: Path) -> None:
+    def other() -> Path:
+        with stage(str(tmp_path)) as folder:
+            (folder / "layer.shp").write_text("other")
+            return folder
+
+    with stage(str(tmp_path)) as mine, ThreadPoolExecutor(1) as pool:
+        (mine / "layer.shp").write_text("mine")
+        assert pool.submit(other).result() != mine
+        assert (mine / "layer.shp").read_text() == "mine"
+
+
+def test_a_thread_finds_its_stage_empty_again(tmp_path: Path) -> None:
+    with stage(str(tmp_path)) as folder:
+        (folder / "layer.shp").write_text("x")
+        (folder / "deep").mkdir()
+        (folder / "deep" / "er").write_text("x")
+    with stage(str(tmp_path)) as folder:
+        assert list(folder.iterdir()) == []
+    with stage(str(tmp_path / "elsewhere")) as other:
+        assert other.parent == tmp_path / "elsewhere" / STATE / "stage"
 
 
 def test_a_stage_that_cannot_be_made(tmp_path: Path) -> None:
@@ -390,7 +410,7 @@ def damaged(
     if outcome.status == "failed":
         after = make.snapshot(tmp_path / "out")
         assert {k: v for k, v in after.items() if not k.startswith(STATE)} == before
-        assert in_stage(tmp_path / "out") == []
+    assert in_stage(tmp_path / "out") == []
     return outcome
 
 

@@ -128,7 +128,7 @@ class ShpWriter:
     def _opened(self) -> list[IO[bytes]]:
         if not self._files:
             for path in (self.path, self.path.with_suffix(".shx")):
-                file = open(path, "r+b" if self._begun else "wb")
+                file = open(path, "r+b" if self._begun else "wb")  # noqa: SIM115 (see release)
                 self._files.append(file)
                 file.seek(0, os.SEEK_END)
                 if not self._begun:
