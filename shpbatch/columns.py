@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from .layer import Layer
     from .shapefile.values import Decoded
 
-__all__ = ["Body", "field_of", "with_field"]
+__all__ = ["VIRTUAL_TYPES", "Body", "field_of", "with_field"]
+
+#: Fields that every layer has without a column, as in GDAL's SQL.
+VIRTUAL_TYPES = {
+    "FID": "int64",
+    "OGR_GEOM_AREA": "float64",
+    "OGR_GEOM_LENGTH": "float64",
+    "OGR_GEOM_X": "float64",
+    "OGR_GEOM_Y": "float64",
+}
 
 _LETTERS = {"string": "C", "int32": "N", "int64": "N", "float64": "N", "date32": "D", "bool": "L"}
 _WIDTHS = {"int32": (9, 0), "int64": (18, 0), "float64": (24, 15), "date32": (8, 0), "bool": (1, 0)}
@@ -177,8 +186,11 @@ _KINDS = {
 }
 
 
-def put_fields(layer: Layer, table: pa.Table) -> Layer:
-    """Replace the fields of these names, add the others at the end."""
+def put_fields(layer: Layer, table: pa.Table, patch: bool = False) -> Layer:
+    """Replace the fields of these names, add the others at the end.
+
+    With ``patch``, cells whose value did not change keep their bytes.
+    """
     if table.num_columns and table.num_rows != len(layer):
         raise StepError(
             f"{table.num_rows} values for {len(layer)} features; return Rows as well",
@@ -193,7 +205,7 @@ def put_fields(layer: Layer, table: pa.Table) -> Layer:
             continue
         at = find_field(name, [f.name for f in before])
         same_field = fields[at] == before[at]
-        columns[at] = _replaced(layer, at, column) if same_field else column
+        columns[at] = _replaced(layer, at, column) if patch and same_field else column
     header = replace(layer.header, fields=fields)
     return replace(layer, header=header, columns=tuple(columns))
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .aspects import Coords, Fields, Frame, Geometry, Header, OtherLayer, Rejected, Rows, find_field
+from .columns import VIRTUAL_TYPES
 from .errors import LayerError, StepError
 from .header import shape_code
-from .layer import VIRTUAL_TYPES, Layer
+from .layer import Layer
 from .models import Recipe, StepCall
 from .registry import STEPS, Step, Variant
 

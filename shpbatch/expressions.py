@@ -46,7 +46,7 @@ def result_type(text: str, fields: Sequence[Field]) -> pa.DataType:
     StepError
         ``field-missing``, ``expression-type``, ``expression-failed``.
     """
-    from .layer import VIRTUAL_TYPES
+    from .columns import VIRTUAL_TYPES
 
     spelled = [f.name for f in fields]
     types = []

@@ -72,10 +72,12 @@ def from_frame(frame: Any, layer: Layer) -> Layer:
     kept = [f for f in layer.header.fields if f.name in table.column_names]
     header = _header(frame, replace(layer.header, fields=tuple(kept)))
     shapes = np.asarray(frame.geometry.array, dtype=object)
-    from .aspects import Fields, Geometry
+    from .aspects import Geometry
     from .aspects import Header as HeaderAspect
+    from .columns import put_fields
 
-    return layer.take(rows).put(HeaderAspect, header).put(Fields, table).put(Geometry, shapes)
+    picked = layer.take(rows).put(HeaderAspect, header)
+    return put_fields(picked, table, patch=True).put(Geometry, shapes)
 
 
 def _rows(frame: Any, n: int) -> Any:

@@ -27,16 +27,7 @@ if TYPE_CHECKING:
     from .columns import Body
     from .shapefile.shapes import Shapes
 
-__all__ = ["VIRTUAL_TYPES", "Layer"]
-
-#: Fields that every layer has without a column, as in GDAL's SQL.
-VIRTUAL_TYPES = {
-    "FID": "int64",
-    "OGR_GEOM_AREA": "float64",
-    "OGR_GEOM_LENGTH": "float64",
-    "OGR_GEOM_X": "float64",
-    "OGR_GEOM_Y": "float64",
-}
+__all__ = ["Layer"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +75,7 @@ class Layer:
     fallback: Callable[[NDArray[np.int64]], NDArray[np.object_]] | None = field(
         default=None, compare=False
     )
+    _cache: dict[Any, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -180,6 +172,12 @@ class Layer:
 
     def vertices(self) -> Ragged:
         """The vertices of all rows, no geometry object made where no step made one."""
+        if "vertices" not in self._cache:
+            self._cache["vertices"] = self._vertices()
+        found: Ragged = self._cache["vertices"]
+        return found
+
+    def _vertices(self) -> Ragged:
         changed = self.changed()
         if not changed.any():
             if self.ragged is not None:
@@ -190,10 +188,17 @@ class Layer:
                 return self._normalised(reason)
         code = shape_code(self.header)
         if self.shapes is not None and (changed.all() or code != self.code):
-            from .shapefile.shapes import from_shapes
-
-            return from_shapes(self.shapes, code)
+            return self._taken_apart(code)
         return decode(self.encoded(code), code)
+
+    def _taken_apart(self, code: int) -> Ragged:
+        """Vertices of the shapes of all rows."""
+        from .shapefile.shapes import from_shapes
+
+        if code not in self._cache:
+            self._cache[code] = from_shapes(self.geometry(), code)
+        found: Ragged = self._cache[code]
+        return found
 
     def _normalised(self, reason: Declined) -> Ragged:
         """Vertices of records of several types, all in the layer's own."""
@@ -231,10 +236,10 @@ class Layer:
         kept = encode(self.ragged) if self.ragged is not None else self.records
         if kept is not None and self.code == code and not changed.any():
             return kept
+        if kept is None or self.code != code or changed.all():
+            return encode(self._taken_apart(code))
         from .shapefile.shapes import from_shapes
 
-        if kept is None or self.code != code or changed.all():
-            return encode(from_shapes(self.geometry(), code))
         assert self.shapes is not None
         made = encode(from_shapes(self.shapes[changed], code))
         return join_records(kept.take(np.flatnonzero(~changed)), made, changed)

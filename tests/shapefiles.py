@@ -11,13 +11,14 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from shpbatch.models import Source
+from shpbatch.models import Policy, Source
 
 WGS84 = (
     'GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],'
     'PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]]'
 )
 NULL = struct.pack("<i", 0)
+WITHOUT_PROOF = Policy(proof=False)
 #: Name, type, width, decimals.
 Column = tuple[bytes, str, int, int]
 

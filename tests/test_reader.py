@@ -572,14 +572,27 @@ def test_a_shapefile_of_more_than_2_gb_is_refused(
     assert writer.LARGEST == 2**31 - 1
     monkeypatch.setattr(writer, "LARGEST", 184)
     written(tmp_path, 1, make.POINTS)  # just as many
-    target = ShpWriter(tmp_path / "w.shp", 1)
     sizes = np.array([20, 20, 20], dtype=np.int64)
     points = Records.packed_from(np.frombuffer(SHP[100:], np.uint8), sizes)
-    target.add(points)
-    with pytest.raises(WriteError, match="more than 2 GB") as error:
-        target.add(points.take(np.array([0])))
-    assert error.value.code == "too-large"
-    assert (tmp_path / "w.shp").stat().st_size == 184
+    with ShpWriter(tmp_path / "w.shp", 1) as target:
+        target.add(points)
+        with pytest.raises(WriteError, match="more than 2 GB") as error:
+            target.add(points.take(np.array([0])))
+        assert error.value.code == "too-large"
+        target.finish()
+    assert (tmp_path / "w.shp").read_bytes() == SHP
+
+
+def test_a_writer_that_let_go_of_its_files_writes_on(tmp_path: Path) -> None:
+    sizes = np.array([20, 20, 20], dtype=np.int64)
+    points = Records.packed_from(np.frombuffer(SHP[100:], np.uint8), sizes)
+    with ShpWriter(tmp_path / "w.shp", 1) as target:
+        for row in range(3):
+            target.add(points.take(np.array([row])))
+            target.release()
+        target.finish()
+    assert (tmp_path / "w.shp").read_bytes() == SHP
+    assert (tmp_path / "w.shx").read_bytes() == SHX
 
 
 def test_a_head_writes_what_is_not_known_as_0() -> None:

@@ -195,7 +195,8 @@ def test_real_numbers(field: Field, cell: bytes, value: float) -> None:
 @pytest.mark.parametrize(
     "cell",
     [
-        b"1,5", b"1.234,5", b"1 234.5", b"0           7047.185", b"1_000.5", b"1_0", b"abc", b"1.5m",
+        b"1,5", b"1.234,5", b"1 234.5", b"0           7047.185", b"1_000.5", b"1_0", b"abc",
+        b"1.5m",
         b"1.2.3", b"-", b".", b"e", b"nan", b"-nan", b"NaN", b"inf", b"-inf", b"Infinity", b"1e400",
         b"-1e400", b"1.#QNAN", b"-1.#IND", b"1.#INF", b"0x10", b"1.5\xb0", b"\xa01.5", b"1/2",
         b"***", b"1d5",

@@ -115,14 +115,14 @@ class TableWriter:
         )
 
     def _choose_widths(self, pieces: Sequence[Piece]) -> None:
-        from .cells import Need, fitted, need_of
-
         chosen = []
         for i, f in enumerate(self.fields):
             arrays = [a for p in pieces if (a := array_of(p.columns[i])) is not None]
             if not arrays:
                 chosen.append(f)
                 continue
+            from .cells import Need, fitted, need_of  # only here is Arrow needed
+
             need = Need()
             for array in arrays:
                 need |= need_of(array, f, self.encoding)
