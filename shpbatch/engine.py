@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .aspects import Coords, Fields, Frame, Geometry, Header, OtherLayer, Rejected, Rows, find_field
-from .columns import VIRTUAL_TYPES
+from .columns import VIRTUAL_TYPES, without_bad_values
 from .errors import LayerError, StepError
 from .header import shape_code
 from .layer import Layer
@@ -98,7 +98,7 @@ def _apply(step: Step, variant: Variant, params: Mapping[str, Any], layer: Layer
     if Frame in variant.reads:
         columns = tuple(layer.header.field_names())
     if columns and {Fields, Frame} & {*variant.reads}:
-        layer = layer.readable(columns)
+        layer = without_bad_values(layer, columns)
     inputs = [layer.get(aspect, columns) for aspect in variant.reads]
     out = _results(variant, variant.function(*inputs, **_own(variant, params)))
     if Frame in out:

@@ -127,12 +127,6 @@ class Layer:
         assert self.body is not None
         return self.body.values(column, self.header.fields[at], self.header.encoding, self.rows)
 
-    def readable(self, names: Sequence[str]) -> Layer:
-        """The layer, bad cells of the named fields counted, or their rows rejected."""
-        from .columns import without_bad_values
-
-        return without_bad_values(self, names) if self.body is not None else self
-
     def geometry(self) -> NDArray[np.object_]:
         """Shapely geometries, object (n,), None for null; rows GEOS cannot hold are None too."""
         return self.shapes if self.shapes is not None else self._made().shapes

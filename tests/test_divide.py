@@ -1,0 +1,131 @@
+"""Large layers as several tasks: the same bytes, whatever their number."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import shapefiles as make
+
+import shpbatch
+from shpbatch import divide
+from shpbatch.models import Policy, Recipe, Task
+from shpbatch.recipe import parse_chain
+from shpbatch.shapefile import reader
+
+SAMPLES = Path(__file__).parents[1] / "sample_data"
+STREETS = SAMPLES / "transport/newhaven_nework.shp"
+RECIPES = {
+    "reproject": "reproject --dst-crs EPSG:3857 --src-crs EPSG:4326",
+    "filter": "filter --where 'FID % 3 <> 1'",
+    "columns": "calculate --field x --expression 'FID / 7' ! calculate --field t --expression "
+    "\"'é' || FID\"",
+    "shapes": "make-valid ! simplify 0.001 ! buffer 0.01",
+    "more rows": "explode-collections ! reproject --dst-crs EPSG:3857 --src-crs EPSG:4326",
+}
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted(folder.iterdir()) if p.is_file()}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_bytes_do_not_depend_on_windows_or_workers(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = shpbatch.run(STREETS, tmp_path / "whole", RECIPES[name], method="inline").outcomes[0]
+    monkeypatch.setattr(divide, "LARGE", 1)
+    for i, (part, window, workers) in enumerate([(20_000, 4_000, 3), (3_000, 1_000, 1)]):
+        monkeypatch.setattr(divide, "PART", part)
+        monkeypatch.setattr(reader, "WINDOW_BYTES", window)
+        options = {"method": "inline"} if workers == 1 else {"workers": workers}
+        again = shpbatch.run(STREETS, tmp_path / str(i), RECIPES[name], **options).outcomes[0]
+        assert (again.status, again.features) == ("done", whole.features)
+        assert outputs(tmp_path / str(i)) == outputs(tmp_path / "whole")
+        assert again.sources == whole.sources
+        assert not list((tmp_path / str(i) / ".shpbatch").glob("stage/*"))
+
+
+def task(**changes: object) -> Task:
+    recipe = parse_chain(RECIPES["reproject"])
+    given = {"cost": 1 << 40, **changes}
+    return Task(make.source(STREETS), recipe, "out/a.shp", "out", **given)  # type: ignore[arg-type]
+
+
+def test_parts_cover_every_row_once_and_the_join_needs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(divide, "PART", 10_000)
+    work = divide.divided([task(), task(cost=1)])
+    *parts, join, small = work.tasks
+    rows = [p.rows for p in parts]
+    assert rows[0][0] == 0
+    assert [a[1] for a in rows[:-1]] == [b[0] for b in rows[1:]]
+    assert rows[-1][1] == 293 or rows[-1][1] > 200
+    assert join.parts == tuple(p.part for p in parts)
+    assert len(set(join.parts)) == len(parts) > 3
+    assert work.needs == {len(parts): list(range(len(parts)))}
+    assert small.rows is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cost": 1},
+        {"recipe": Recipe()},
+        {"recipe": parse_chain("dissolve")},
+        {"recipe": parse_chain("partition --field FID")},
+        {"skip": "there already"},
+        {"source": make.source(SAMPLES / "nowhere.shp")},
+    ],
+)
+def test_what_stays_whole(changes: dict[str, object]) -> None:
+    given = {name: getattr(task(), name) for name in Task.__slots__} | changes
+    work = divide.divided([Task(**given)])  # type: ignore[arg-type]
+    assert (len(work.tasks), work.needs) == (1, {})
+
+
+def kill_once(coords, marker=""):  # type: ignore[no-untyped-def]
+    """A step that kills its worker the first time."""
+    if not os.path.exists(marker):
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return coords
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_a_killed_worker_costs_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from shpbatch.aspects import Coords
+
+    kill_once.__annotations__ = {"coords": Coords, "marker": str, "return": Coords}
+    monkeypatch.setattr(divide, "LARGE", 1)
+    monkeypatch.setattr(divide, "PART", 10_000)
+    recipe = [(kill_once, {"marker": str(tmp_path / "killed")})]
+    report = shpbatch.run(STREETS, tmp_path / "out", recipe, workers=2)
+    assert report.outcomes[0].status == "done", report.outcomes[0].reason
+    whole = shpbatch.run(STREETS, tmp_path / "whole", recipe, method="inline")
+    assert whole.outcomes[0].status == "done"
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
+
+
+def test_a_part_that_fails_fails_its_layer_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(divide, "LARGE", 1)
+    monkeypatch.setattr(divide, "PART", 20)
+    path = make.write(tmp_path / "in")
+    shp = bytearray(path.read_bytes())
+    shp[100 + 28 + 8] = 77  # the type of the second record
+    path.write_bytes(bytes(shp))
+    recipe = RECIPES["reproject"]
+    report = shpbatch.run(path, tmp_path / "out", recipe, workers=2)
+    (outcome,) = report.outcomes
+    assert (outcome.status, outcome.code) == ("failed", "bad-record")
+    assert "record 2" in outcome.reason
+    assert not list((tmp_path / "out").glob("*.shp"))
+    skipped = shpbatch.run(path, tmp_path / "out", recipe, workers=2, on_bad_record="skip")
+    assert skipped.outcomes[0].features.unreadable == 1
+    assert skipped.outcomes[0].features.written == 2
+    assert Policy().on_bad_record == "fail"
