@@ -31,6 +31,8 @@ VIRTUAL_TYPES = {
     "OGR_GEOM_Y": "float64",
 }
 
+#: 0001-01-01 and 9999-12-31, in days since 1970.
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896
 _LETTERS = {"string": "C", "int32": "N", "int64": "N", "float64": "N", "date32": "D", "bool": "L"}
 _WIDTHS = {"int32": (9, 0), "int64": (18, 0), "float64": (24, 15), "date32": (8, 0), "bool": (1, 0)}
 
@@ -198,7 +200,7 @@ def put_fields(layer: Layer, table: pa.Table, patch: bool = False) -> Layer:
         )
     fields, columns = layer.header.fields, list(layer.columns)
     for name, chunked in zip(table.column_names, table.columns, strict=True):
-        before, column = fields, chunked.combine_chunks()
+        before, column = fields, _holdable(layer, name, chunked.combine_chunks())
         fields = with_field(fields, field_of(name, column.type))
         if len(fields) > len(before):
             columns.append(column)
@@ -208,6 +210,27 @@ def put_fields(layer: Layer, table: pa.Table, patch: bool = False) -> Layer:
         columns[at] = _replaced(layer, at, column) if patch and same_field else column
     header = replace(layer.header, fields=fields)
     return replace(layer, header=header, columns=tuple(columns))
+
+
+def _holdable(layer: Layer, name: str, column: Any) -> Any:
+    """The column without what no ``.dbf`` holds: NaN, infinity, dates beyond the year 9999."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_floating(column.type):
+        good, what = pc.is_finite(column), "numbers that are not finite"
+    elif pa.types.is_date32(column.type):
+        days = column.cast(pa.int32())
+        good = pc.and_(pc.greater_equal(days, FIRST_DAY), pc.less_equal(days, LAST_DAY))
+        what = "dates outside the years 1 to 9999"
+    else:
+        return column
+    good = good.fill_null(True)
+    if pc.all(good, min_count=0).as_py():
+        return column
+    bad = len(column) - pc.sum(good).as_py()
+    layer.account.note(f"field {name}: {what} are written as NULL", bad)
+    return pc.if_else(good, column, None)
 
 
 def _replaced(layer: Layer, at: int, column: Any) -> Any:

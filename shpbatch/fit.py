@@ -7,21 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .header import shape_code
 from .layer import Layer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["fit"]
-
-#: Shapely type ids that a layer of each type takes as they are.
-TYPE_IDS = {
-    "Point": (0,),
-    "MultiPoint": (0, 4),
-    "PolyLine": (1, 2, 5),
-    "Polygon": (3, 6),
-    "MultiPatch": (3, 6, 7),
-}
 
 
 def fit(layer: Layer) -> Layer:
@@ -30,9 +22,11 @@ def fit(layer: Layer) -> Layer:
     Geometry that no step touched is not looked at.
     """
     changed = np.flatnonzero(layer.changed())
-    if layer.shapes is None or not len(changed) or layer.header.geometry_type not in TYPE_IDS:
+    if layer.shapes is None or not len(changed):
         return layer
     import shapely
+
+    from .shapefile.vertices import misfits
 
     shapes = layer.shapes[changed]
     empty = shapely.is_empty(shapes)
@@ -41,15 +35,10 @@ def fit(layer: Layer) -> Layer:
         nulled = layer.shapes.copy()
         nulled[changed[empty]] = None
         layer = replace(layer, shapes=nulled)
-    types = shapely.get_type_id(shapes)
-    misfit = ~empty & (types >= 0) & ~np.isin(types, TYPE_IDS[layer.header.geometry_type])
-    if layer.header.geometry_type == "Point":
-        misfit &= ~((types == 4) & (shapely.get_num_geometries(shapes) == 1))
+    kind = layer.header.geometry_type
     reasons = {
-        int(
-            changed[i]
-        ): f"a {shapes[i].geom_type} does not fit a {layer.header.geometry_type} layer"
-        for i in np.flatnonzero(misfit)
+        int(changed[i]): f"a {shapes[i].geom_type} does not fit a {kind} layer"
+        for i in np.flatnonzero(misfits(shapes, shape_code(layer.header)))
     }
     for i in _non_finite(shapes):
         reasons.setdefault(int(changed[i]), "a coordinate is not finite")

@@ -85,7 +85,8 @@ def with_encoding(source: Source, header: Header, fields: Iterable[str]) -> Head
     """
     wanted = {name.casefold() for name in fields}
     text = any(f.arrow == "string" and f.name.casefold() in wanted for f in header.fields)
-    if not text or Bundle.of(source).size("dbf") <= SAMPLE_BYTES:
+    guessed = header.encoding_from in ("bytes", "default")  # and will be told in a .cpg
+    if not (text or guessed) or Bundle.of(source).size("dbf") <= SAMPLE_BYTES:
         return header
     return read_header(source, whole=True)
 

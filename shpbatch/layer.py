@@ -11,7 +11,7 @@ import numpy as np
 from . import aspects
 from .account import Account
 from .aspects import find_field
-from .errors import StepError
+from .errors import ReadError, StepError
 from .header import shape_code
 from .models import Header
 from .shapefile.columns import Patched, Slice
@@ -19,7 +19,6 @@ from .shapefile.encode import encode
 from .shapefile.ragged import Ragged, ring_reversed
 from .shapefile.records import Records, join_records
 from .shapefile.shp import Declined, decode, record_ranges
-from .shapefile.types import PATCH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -149,6 +148,8 @@ class Layer:
         from .shapefile.shapes import Shapes, to_shapes
 
         try:
+            if self.ragged is None and self.records is not None:
+                self._cache["vertices"] = decode(self.records, self.code)
             made = to_shapes(self.vertices())
         except Declined as reason:
             shapes = self._by_fallback(reason)
@@ -173,34 +174,35 @@ class Layer:
 
     def _vertices(self) -> Ragged:
         changed = self.changed()
-        if not changed.any():
-            if self.ragged is not None:
-                return self.ragged
-            try:
-                return decode(self.encoded(self.code), self.code)
-            except Declined as reason:
-                return self._normalised(reason)
-        code = shape_code(self.header)
+        if self.ragged is not None and not changed.any():
+            return self.ragged
+        code = shape_code(self.header) if changed.any() else self.code
         if self.shapes is not None and (changed.all() or code != self.code):
             return self._taken_apart(code)
-        return decode(self.encoded(code), code)
+        try:
+            return decode(self.encoded(code), code)
+        except Declined as reason:  # records of several types become the layer's own
+            return self._normalised(code, reason)
 
     def _taken_apart(self, code: int) -> Ragged:
         """Vertices of the shapes of all rows."""
-        from .shapefile.shapes import from_shapes
+        from .shapefile.vertices import from_shapes
 
         if code not in self._cache:
             self._cache[code] = from_shapes(self.geometry(), code)
         found: Ragged = self._cache[code]
         return found
 
-    def _normalised(self, reason: Declined) -> Ragged:
-        """Vertices of records of several types, all in the layer's own."""
-        from .shapefile.shapes import from_shapes
+    def _normalised(self, code: int, reason: Declined) -> Ragged:
+        from .shapefile.vertices import from_shapes, misfits
 
-        if self.code == PATCH:
-            raise reason
-        return from_shapes(self._by_fallback(reason), self.code)
+        shapes = self.geometry()
+        if misfits(shapes, code).any():
+            raise ReadError(
+                f"{reason}, and cannot become one of it: the shape type in the header is wrong",
+                "mixed-types",
+            )
+        return from_shapes(shapes, code)
 
     def bounds(self) -> NDArray[np.float64]:
         """Boxes (n, 4), as the records have them where no step changed the geometry."""
@@ -232,7 +234,7 @@ class Layer:
             return kept
         if kept is None or self.code != code or changed.all():
             return encode(self._taken_apart(code))
-        from .shapefile.shapes import from_shapes
+        from .shapefile.vertices import from_shapes
 
         assert self.shapes is not None
         made = encode(from_shapes(self.shapes[changed], code))

@@ -84,6 +84,8 @@ class Output:
         Why carried files cannot be copied whole.
     fields : tuple of Field
         With the widths that they have at the end.
+    head : bytes
+        Header of the ``.shp``, unless it was carried whole.
     copied : list of str
         Extensions that were carried whole.
     """
@@ -99,6 +101,7 @@ class Output:
     kept: list[Kept] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     fields: tuple[Field, ...] = ()
+    head: bytes = b""
     _shp: ShpWriter | None = None
 
     def add(self, made: Made) -> None:
@@ -144,11 +147,12 @@ class Output:
             self._carry()
         elif self._shp is not None:
             self._shp.finish()
+            self.head = self._shp.head
         self.fields = self.header.fields
-        if not self.fields:
-            return
         if self._table_is_carried():
             self._copy("dbf")
+            return
+        if not self.fields:
             return
         writer = TableWriter(self.fields, self.header.encoding, self._ldid())
         writer.write(self.folder / f"{STEM}.dbf", self.pieces)
@@ -164,6 +168,7 @@ class Output:
             for rows in self._row_runs():
                 shp.add(self.reader.records(rows))
             shp.finish()
+        self.head = shp.head
 
     def _row_runs(self) -> Iterator[NDArray[np.int64]]:
         for piece in self.pieces:

@@ -11,7 +11,7 @@ from .models import Field, Source
 from .output import STEM, Kept, Output
 from .shapefile.columns import Cast, Missing, Slice, array_of, cast_array
 from .shapefile.reader import Reader
-from .shapefile.shp import decode
+from .shapefile.shp import Declined, decode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def prove(output: Output) -> None:
                 _window(output, staged, kept)
     except WriteError:
         raise
-    except (LayerError, SourceError, OSError) as error:
+    except (LayerError, SourceError, OSError, Declined) as error:
         raise WriteError(
             f"what was written is not whole ({error}); is the disk full?", "write-incomplete"
         ) from None
@@ -54,11 +54,29 @@ def prove(output: Output) -> None:
 
 def _structure(output: Output, staged: Reader) -> None:
     flaws = staged.file_flaws()
-    if flaws or staged.count != output.count or bool(staged.table) != bool(output.fields):
+    with_table = bool(output.fields) or "dbf" in output.copied
+    if flaws or staged.count != output.count or (staged.table is not None) != with_table:
         why = "; ".join((f"{staged.count} features instead of {output.count}", *flaws))
         raise WriteError(
             f"what was written is not whole ({why}); is the disk full?", "write-incomplete"
         )
+    if output.head and not _same_heads(staged, output.head):
+        raise _differs("the headers of .shp and .shx are not those that were meant")
+    if staged.table is None or "dbf" in output.copied:
+        return
+    written = [(d.name, d.kind, d.width, d.decimals) for d in staged.table.descriptors]
+    names = [f.name.encode(output.header.encoding, "surrogateescape") for f in output.fields]
+    meant = [
+        (name, f.type, f.width, f.decimals) for name, f in zip(names, output.fields, strict=True)
+    ]
+    if written != meant:
+        raise _differs("the fields in the .dbf are not those that were meant")
+
+
+def _same_heads(staged: Reader, head: bytes) -> bool:
+    """Type and bounds of both headers; the lengths have been looked at."""
+    shx = bytes(staged.bytes_at("shx", 0, len(head)))
+    return staged.head == head and shx[28:] == head[28:] and shx[:24] == head[:24]
 
 
 def _same_bytes(output: Output, staged: Reader, extension: str) -> None:
@@ -76,8 +94,11 @@ def _same_bytes(output: Output, staged: Reader, extension: str) -> None:
 def _window(output: Output, staged: Reader, kept: Kept) -> None:
     made = kept.made
     window = staged.window(kept.first, kept.first + len(made.piece.rows))
-    if made.records is not None:
-        meant = made.records.packed().numbered(kept.first + 1)
+    records = made.records
+    if records is None and "shp" not in output.copied and len(made.piece.rows):
+        records = output.reader.records(made.piece.rows)
+    if records is not None:
+        meant = records.packed().numbered(kept.first + 1)
         if not np.array_equal(window.records.packed().data, meant):
             raise _differs("records are not those that were meant")
     if made.ragged is not None and not _same_vertices(

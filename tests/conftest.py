@@ -92,7 +92,13 @@ def hand_made(name: str) -> Layer:
         geometry_type, has_z=has_z, has_m=has_m, count=len(wkt), fields=fields, crs=WGS84
     )
     rows = np.arange(len(wkt), dtype=np.int64)
-    return Layer(header, tuple(columns), rows, shapes=shapes, account=Account(declared=len(wkt), read=len(wkt)))
+    return Layer(
+        header,
+        tuple(columns),
+        rows,
+        shapes=shapes,
+        account=Account(declared=len(wkt), read=len(wkt)),
+    )
 
 
 def without_crs(layer: Layer) -> Layer:

@@ -22,9 +22,9 @@ import shapely
 from numpy.typing import NDArray
 
 from shpbatch.engine import apply_header, apply_recipe
-from shpbatch.reading import read_layer
 from shpbatch.layer import Layer
 from shpbatch.models import Header, Source
+from shpbatch.reading import read_layer
 from shpbatch.recipe import parse_chain
 
 PROJECT = Path(__file__).parents[1]

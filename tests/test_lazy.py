@@ -15,7 +15,7 @@ from shpbatch import layer as layers
 from shpbatch.models import Recipe, Task
 from shpbatch.parser import run_task
 from shpbatch.recipe import parse_chain
-from shpbatch.shapefile import encode, shapes, values
+from shpbatch.shapefile import encode, shapes, values, vertices
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 SIDS = SAMPLES / "census/sids.shp"
@@ -52,7 +52,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counting(layers, "decode", "vertices")
     counting(layers, "encode", "records")
     counting(shapes, "to_shapes", "geometries")
-    counting(shapes, "from_shapes", "taken apart")
+    counting(vertices, "from_shapes", "taken apart")
     counting(values, "decode_cells", "column")
     return found
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from shpbatch.shapefile.encode import encode
 from shpbatch.shapefile.ragged import Ragged, offsets_of, signed_areas
 from shpbatch.shapefile.rings import closed, oriented, shells_of
-from shpbatch.shapefile.shapes import from_shapes, to_shapes
+from shpbatch.shapefile.shapes import to_shapes
 from shpbatch.shapefile.shp import Declined, decode
+from shpbatch.shapefile.vertices import from_shapes
 from shpbatch.shapefile.writer import ShpWriter
 
 Ring = Sequence[tuple[float, ...]]

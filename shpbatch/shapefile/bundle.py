@@ -170,8 +170,15 @@ class Bundle:
 
     def copy(self, extension: str, target: Path) -> None:
         """Copy a member byte for byte."""
-        with self.open(extension) as file, open(target, "wb") as out:
-            shutil.copyfileobj(file, out, 1 << 20)
+        with open(target, "wb") as out:
+            for data in self._chunks(extension):
+                out.write(data)
+
+    def _chunks(self, extension: str) -> Iterator[bytes]:
+        """The bytes of a member; a generator does not see what goes wrong where they go."""
+        with self.open(extension) as file:
+            while data := file.read(1 << 17):
+                yield data
 
 
 #: Names in a folder or zip by each of their stems, without case: "a.shp.xml" is

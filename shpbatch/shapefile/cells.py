@@ -70,7 +70,10 @@ def need_of(array: Any, field: Field, encoding: str) -> Need:
     point = pc.find_substring(raw, ".")
     left = pc.if_else(pc.less(point, 0), length, point)
     after = pc.if_else(pc.less(point, 0), 0, pc.subtract(pc.subtract(length, point), 1))
-    return Need(*(pc.max(v).as_py() or 0 for v in (length, left, after)))
+    with_e = pc.match_substring(raw, "e")
+    width = pc.if_else(with_e, length, 1)  # of numbers that stand with their exponents
+    left, after = pc.if_else(with_e, 1, left), pc.if_else(with_e, 0, after)
+    return Need(*(pc.max(v).as_py() or 0 for v in (width, left, after)))
 
 
 def fitted(field: Field, need: Need) -> Field:
@@ -84,7 +87,7 @@ def fitted(field: Field, need: Need) -> Field:
     decimals = 0 if whole else need.decimals if field.fresh else field.decimals
     left = max(1, need.left)
     decimals = max(0, min(decimals, WIDEST_NUMBER - left - 1))
-    width = left + (decimals + 1 if decimals else 0)
+    width = max(left + (decimals + 1 if decimals else 0), need.width)
     if field.fresh:
         width = min(WIDEST_NUMBER, max(1, width))
         # A number without decimals would be read back as an integer, unless it is wide.
@@ -187,9 +190,9 @@ def _days(array: Any) -> Any:
 
 def _plain_numbers(array: Any) -> Any:
     """Numbers as the shortest text that reads back the same, without exponents if they fit."""
-    text = array.cast(pa.string())
     if pa.types.is_integer(array.type):
-        return text
+        return array.cast(pa.string())
+    text = pc.if_else(pc.is_finite(array), array, None).cast(pa.string())
     text = pc.if_else(pc.ends_with(text, ".0"), pc.utf8_slice_codeunits(text, 0, stop=-2), text)
     exponents = pc.match_substring(text, "e").fill_null(False)
     if not pc.any(exponents, min_count=0).as_py():
@@ -197,7 +200,7 @@ def _plain_numbers(array: Any) -> Any:
     values = text.to_pylist()
     for i in np.flatnonzero(exponents.to_numpy(zero_copy_only=False)):
         fixed = format(Decimal(values[i]), "f")
-        values[i] = fixed if len(fixed.partition(".")[0]) < WIDEST_NUMBER - 2 else values[i]
+        values[i] = fixed if len(fixed) <= WIDEST_NUMBER - 2 else values[i]
     return pa.array(values, pa.string())
 
 
@@ -246,6 +249,8 @@ def _aligned(text: Any, field: Field, whole: NDArray[np.bool_]) -> NDArray[np.ui
 def _rounded(value: float, field: Field) -> tuple[str, bool]:
     """A number in the field's width, and whether it reads back the same."""
     text = f"{value:.{field.decimals}f}"
+    if field.fresh and float(text) != value and len(repr(value)) <= field.width:
+        return repr(value), True
     digits = field.width
     while len(text) > field.width and digits:
         text = f"{value:.{digits}g}"

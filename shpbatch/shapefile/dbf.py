@@ -93,13 +93,10 @@ def parse_table(data: bytes, name: str) -> Table:
         raise ReadError(
             f"{name}: the .dbf is cut within its header, at byte {len(data)} of {start}", "bad-dbf"
         )
-    found: list[Descriptor] = []
-    offset = 1
-    for at in range(PREFIX, start - DESCRIPTOR + 1, DESCRIPTOR):
-        if data[at] == END:
-            break
-        found.append(_descriptor(data[at : at + DESCRIPTOR], offset, f"{name}: .dbf, byte {at}"))
-        offset = found[-1].stop
+    found = _descriptors(data[:start], name, wide=True)
+    if found and found[-1].stop > length:  # then the decimals of text mean nothing
+        found = _descriptors(data[:start], name, wide=False)
+    offset = found[-1].stop if found else 1
     if start <= PREFIX or length < 1 or offset > length:
         raise ReadError(
             f"{name}: the .dbf header says that a row has {length} bytes (byte 10), "
@@ -109,11 +106,23 @@ def parse_table(data: bytes, name: str) -> Table:
     return Table(data[:start], declared, length, tuple(found))
 
 
-def _descriptor(raw: bytes, start: int, where: str) -> Descriptor:
+def _descriptors(header: bytes, name: str, wide: bool) -> list[Descriptor]:
+    found: list[Descriptor] = []
+    offset = 1
+    for at in range(PREFIX, len(header) - DESCRIPTOR + 1, DESCRIPTOR):
+        if header[at] == END:
+            break
+        raw = header[at : at + DESCRIPTOR]
+        found.append(_descriptor(raw, offset, f"{name}: .dbf, byte {at}", wide))
+        offset = found[-1].stop
+    return found
+
+
+def _descriptor(raw: bytes, start: int, where: str, wide: bool) -> Descriptor:
     name, kind = raw[:11].split(b"\0")[0], chr(raw[11])
     width, decimals = raw[16], raw[17]
-    if kind == "C" and decimals:  # Clipper: text wider than 255 uses the decimals byte
-        width, decimals = width + 256 * decimals, 0
+    if kind == "C":  # Clipper: text wider than 255 uses the decimals byte
+        width, decimals = width + (256 * decimals if wide else 0), 0
     shown = name.decode("ascii", "replace")
     if kind not in KINDS:
         raise ReadError(f"{where}: field '{shown}' has an unknown type {kind!r}", "bad-dbf")
@@ -157,19 +166,23 @@ def header_bytes(
             "row-too-wide",
         )
     start = PREFIX + DESCRIPTOR * len(fields) + 1
+    if start > WIDEST_TABLE:
+        raise WriteError(
+            f"{len(fields):,} fields, a .dbf holds 2,046; drop some with select", "row-too-wide"
+        )
     head = struct.pack("<B3xIHH17xB2x", 3, 0, start, length, ldid)
     described = b"".join(_describe(f, r, encoding) for f, r in zip(fields, raws, strict=True))
     return head + described + bytes([END])
 
 
 def _describe(field: Field, raw: bytes | None, encoding: str) -> bytes:
-    name = name_bytes(field.name, encoding).ljust(11, b"\0")
     width, decimals = field.width, field.decimals
     if field.type == "C" and width > 255:
         width, decimals = width % 256, width // 256
     sizes = bytes([width, decimals])
     if raw is not None:  # bytes 12 to 15 may be a place in the old row
         return raw[:12] + bytes(4) + sizes + raw[18:]
+    name = name_bytes(field.name, encoding).ljust(11, b"\0")
     return name + field.type.encode("ascii") + bytes(4) + sizes + bytes(14)
 
 

@@ -72,7 +72,7 @@ def _head(
     base = family(ragged.code)
     if base == POINT:
         return at + 1
-    boxes = np.nan_to_num(ragged.bounds()[given])
+    boxes = np.nan_to_num(ragged.bounds()[given], nan=0.0, posinf=np.inf, neginf=-np.inf)
     words[(at + 1)[:, None] + np.arange(8)] = boxes.view(np.uint32)
     if base not in WITH_PARTS:
         words[at + 9] = vertices

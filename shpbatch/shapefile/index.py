@@ -204,18 +204,23 @@ def _likely(data: mmap.mmap) -> NDArray[np.int32] | None:
     if not len(records) or records[0, 0] != HEADER_BYTES:
         return None
     ends = records.sum(axis=1) + 8
-    whole = (ends[:-1] == records[1:, 0]).all() and ends[-1] in (len(data), declared)
+    last = len(data), min(declared, len(data))
+    whole = (ends[:-1] == records[1:, 0]).all() and ends[-1] in last
     return _entries(records[:, 0], records[:, 1]) if whole else None
 
 
 def _walk(data: mmap.mmap, bundle: Bundle) -> NDArray[np.int32]:
     """The chain record by record: 0.3 s a million."""
-    starts, lengths = [], []
+    starts: list[int] = []
+    lengths: list[int] = []
     at, end = HEADER_BYTES, len(data)
+    declared = 2 * struct.unpack_from(">i", data, 24)[0]
     while at + 8 <= end:
         words = struct.unpack_from(">i", data, at + 4)[0]
         following = at + 8 + 2 * words
         if words < 2 or following > end:
+            if at == declared:  # bytes behind the records: told, and no harm
+                return _entries(starts, lengths)
             raise ReadError(
                 f"{bundle.name('shp')}: no usable .shx, and the record at byte {at} does not fit "
                 f"the file's {end} bytes: get the file again from where it came",
@@ -224,7 +229,7 @@ def _walk(data: mmap.mmap, bundle: Bundle) -> NDArray[np.int32]:
         starts.append(at)
         lengths.append(2 * words)
         at = following
-    if at != end:
+    if at not in (end, declared):
         raise ReadError(
             f"{bundle.name('shp')}: no usable .shx, and {end - at} bytes from byte {at} on are no "
             "record: get the file again from where it came",

@@ -106,8 +106,12 @@ class Ragged:
             for i, column in enumerate(columns):
                 into = (full,) if values.ndim == 1 else (full, i)
                 dense = np.ascontiguousarray(column)
+                # NaN has no part in a range; to look for it costs more than both.
                 low[into] = np.minimum.reduceat(dense, starts)
                 high[into] = np.maximum.reduceat(dense, starts)
+                if np.isnan(low[into]).any():
+                    low[into] = np.fmin.reduceat(dense, starts)
+                    high[into] = np.fmax.reduceat(dense, starts)
         return low, high
 
 

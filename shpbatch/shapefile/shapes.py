@@ -1,4 +1,4 @@
-"""Ragged vertices to shapely geometries and back; shapely is imported only here and in steps."""
+"""Ragged vertices to shapely geometries."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .ragged import NO_DATA, Ragged, offsets_of, signed_areas, turned
+from .ragged import NO_DATA, Ragged, offsets_of, signed_areas
 from .records import ragged_index
-from .rings import closed, oriented, shells_of
+from .rings import closed, shells_of
 from .shp import Declined
-from .types import LINE, MULTIPOINT, PATCH, POINT, POLYGON, family, has_z
+from .types import LINE, MULTIPOINT, PATCH, POINT, family, has_z
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Shapes", "from_shapes", "to_shapes"]
-
-#: Part types of a MultiPatch (Technical Description, page 20).
-OUTER, INNER = 2, 3
+__all__ = ["Shapes", "to_shapes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class Shapes:
     cured : ndarray of bool (n,)
         Rows in which rings were closed.
     lost : ndarray of bool (n,)
-        Rows that GEOS cannot hold: a line of one vertex.
+        Rows that GEOS cannot hold: a line of one vertex, a ring that begins at NaN.
     """
 
     shapes: NDArray[np.object_]
@@ -78,8 +75,16 @@ def to_shapes(ragged: Ragged) -> Shapes:
         lines = kind.lines(index, offsets_of(parts[keep]))
         _collect(shapes, lines, row[keep], shapely.multilinestrings)
         return Shapes(shapes, none, short)
-    cured = _polygons(shapes, ragged, row, kind)
-    return Shapes(shapes, cured, none)
+    nan = np.isnan(ragged.coords[ragged.part_offsets[:-1][parts > 0]]).any(axis=1)
+    lost = none.copy()
+    lost[row[parts > 0][nan]] = True  # GEOS cannot close a ring that begins nowhere
+    if lost.any():
+        kept = np.flatnonzero(~lost)
+        rest = to_shapes(ragged.take(kept))
+        shapes[kept], cured = rest.shapes, none.copy()
+        cured[kept] = rest.cured
+        return Shapes(shapes, cured, lost)
+    return Shapes(shapes, _polygons(shapes, ragged, row, kind), lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ class _Maker:
 
     def _picked(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
         whole = len(index) == len(self.coords) and (np.diff(index) == 1).all()
-        return self.coords if whole else self.coords[index]
+        return np.ascontiguousarray(self.coords if whole else self.coords[index])
 
     def _with_m(
         self,
@@ -190,97 +195,3 @@ def _collect(
     if not single.all():
         rows, rank = np.unique(row[~single], return_inverse=True)
         shapes[rows] = multi(parts[~single], indices=rank)  # type: ignore[operator]
-
-
-def from_shapes(shapes: NDArray[np.object_], code: int) -> Ragged:
-    """Vertices of geometries; rings closed and turned as the specification wants them.
-
-    Parameters
-    ----------
-    shapes : ndarray of object (n,)
-        Of types that the shape type holds; None and empty ones are null.
-    code : int
-        Shape type.
-    """
-    import shapely
-
-    null = shapely.is_missing(shapes) | shapely.is_empty(shapes)
-    given = shapes[~null]
-    coords, m, with_m = _coordinates(given, code)
-    sizes, counts, shell = _part_sizes(given, family(code))
-    parts, has = np.zeros(len(shapes), dtype=np.int64), np.zeros(len(shapes), dtype=bool)
-    parts[~null], has[~null] = counts, with_m
-    ragged = Ragged(
-        code,
-        coords,
-        offsets_of(sizes),
-        offsets_of(parts),
-        null,
-        m,
-        None if m is None else has,
-        np.where(shell, OUTER, INNER).astype(np.int32) if code == PATCH else None,
-    )
-    if family(code) not in (POLYGON, PATCH):
-        return ragged
-    wrong = oriented(ragged, shell)
-    return turned(ragged, wrong) if wrong.any() else ragged
-
-
-def _coordinates(
-    given: NDArray[np.object_], code: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, NDArray[np.bool_]]:
-    """Coordinates as the shape type has them, measures, and which geometries have those.
-
-    A height that is missing is 0 and a measure "no data", as GDAL writes them.
-    """
-    import shapely
-
-    z, always_m = has_z(code), 20 < code < 30
-    with_m = shapely.has_m(given) if code > 10 else np.zeros(len(given), dtype=bool)
-    if not always_m and not with_m.any():
-        coords = shapely.get_coordinates(given, include_z=z)
-        m = None
-    else:
-        coords = shapely.get_coordinates(given, include_z=z, include_m=True)
-        m = np.where(np.isnan(coords[:, -1]), 10 * NO_DATA, coords[:, -1])
-        coords = np.ascontiguousarray(coords[:, :-1])
-    if z and not (with_z := shapely.has_z(given)).all():
-        coords[np.repeat(~with_z, shapely.get_num_coordinates(given)), 2] = 0.0
-    return coords, m, with_m | always_m
-
-
-def _part_sizes(
-    given: NDArray[np.object_], base: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Vertices of each part, parts of each row, and which parts are shells.
-
-    Rings are taken apart only where there are several: a copy of each costs
-    more than all else here.
-    """
-    import shapely
-
-    vertices = shapely.get_num_coordinates(given).astype(np.int64)
-    counts = np.ones(len(given), dtype=np.int64)
-    if base in (POINT, MULTIPOINT):
-        return vertices, counts, counts > 0
-    simple = shapely.get_type_id(given) < 4
-    if base != LINE:
-        simple &= shapely.get_num_interior_rings(given) == 0
-    some = np.flatnonzero(~simple)
-    pieces, of = shapely.get_parts(given[some], return_index=True)
-    first = np.ones(len(pieces), dtype=bool)
-    if base != LINE:
-        pieces, part = shapely.get_rings(pieces, return_index=True)
-        first = np.diff(part, prepend=-1) != 0
-        of = of[part]
-    sizes = shapely.get_num_coordinates(pieces).astype(np.int64)
-    full = sizes > 0
-    sizes, first, of = sizes[full], first[full], of[full]
-    counts[some] = np.bincount(of, minlength=len(some))
-    begin = offsets_of(counts)
-    all_sizes = np.empty(int(begin[-1]), dtype=np.int64)
-    shell = np.ones(len(all_sizes), dtype=bool)
-    all_sizes[begin[:-1][simple]] = vertices[simple]
-    at = ragged_index(begin[:-1][some], counts[some])
-    all_sizes[at], shell[at] = sizes, first
-    return all_sizes, counts, shell

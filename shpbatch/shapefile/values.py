@@ -135,6 +135,8 @@ def _numbers(cells: NDArray[np.uint8], field: Field, encoding: str) -> Decoded:
     text = pc.ascii_trim_whitespace(_strings(cells))
     text = pc.if_else(pc.equal(pc.binary_length(text), 0), None, text)
     try:
+        if pa.types.is_integer(kind) and ((cells | 0x20) == ord("x")).any():
+            raise pa.ArrowInvalid("Arrow reads 0x1F as 31")
         array = text.cast(kind)
         odd = np.empty(0, np.int64)
     except pa.ArrowInvalid:
@@ -154,7 +156,9 @@ def _one_by_one(text: Any, kind: Any) -> tuple[Any, NDArray[np.int64]]:
     known: dict[str, float | int | None] = {}
     for value in text.unique().to_pylist():
         if value is not None:
-            known[value] = _number(value, whole)
+            number = _number(value, whole)
+            fits = number is None or not whole or abs(number) < 2 ** (kind.bit_width - 1)
+            known[value] = number if fits else None
     values = text.to_pylist()
     bad = [i for i, v in enumerate(values) if v is not None and known[v] is None]
     found = [None if v is None else known[v] for v in values]

@@ -67,6 +67,11 @@ class ShpWriter:
     shp : Path
     code : int
         Shape type, also where there is no record.
+
+    Attributes
+    ----------
+    head : bytes
+        The header of the ``.shp``, when finished.
     """
 
     def __init__(self, shp: Path, code: int) -> None:
@@ -75,6 +80,7 @@ class ShpWriter:
         self._ranges: list[NDArray[np.float64]] = []
         self._files: list[IO[bytes]] = []
         self._begun = False
+        self.head = b""
 
     def __enter__(self) -> ShpWriter:
         return self
@@ -117,6 +123,7 @@ class ShpWriter:
         ):
             file.seek(0)
             file.write(shp_head(self.code, size, ranges))
+        self.head = shp_head(self.code, self._at, ranges)
         self.release()
 
     def release(self) -> None:
