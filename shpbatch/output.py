@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -86,6 +85,8 @@ class Output:
         With the widths that they have at the end.
     head : bytes
         Header of the ``.shp``, unless it was carried whole.
+    table_head : bytes
+        Header of the ``.dbf``, unless it was carried whole.
     copied : list of str
         Extensions that were carried whole.
     """
@@ -102,6 +103,7 @@ class Output:
     pieces: list[Piece] = field(default_factory=list)
     fields: tuple[Field, ...] = ()
     head: bytes = b""
+    table_head: bytes = b""
     _shp: ShpWriter | None = None
 
     def add(self, made: Made) -> None:
@@ -157,7 +159,7 @@ class Output:
         writer = TableWriter(self.fields, self.header.encoding, self._ldid())
         writer.write(self.folder / f"{STEM}.dbf", self.pieces)
         self.notes |= writer.notes
-        self.fields = writer.fields
+        self.fields, self.table_head = writer.fields, writer.header
 
     def _carry(self) -> None:
         if not self.flaws and not self.reader.file_flaws() and self._is_whole():
@@ -201,8 +203,10 @@ class Output:
     def _copy(self, extension: str) -> None:
         file = self.reader.file(extension)
         file.seek(0)
-        with open(self.folder / f"{STEM}.{extension}", "wb") as out:
-            shutil.copyfileobj(file, out, CHUNK)
+        buffer = bytearray(CHUNK)
+        with open(self.folder / f"{STEM}.{extension}", "wb", buffering=0) as out:
+            while size := file.readinto(buffer):  # type: ignore[attr-defined]
+                out.write(memoryview(buffer)[:size])
         self.copied.append(extension)
 
     def _ldid(self) -> int:

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["prove"]
 
-#: Compared at a time: two of them stay in the cache, which is four times as fast as 1 MB.
-CHUNK = 1 << 18
+CHUNK = 1 << 20
 
 
 def prove(output: Output) -> None:
@@ -62,15 +61,8 @@ def _structure(output: Output, staged: Reader) -> None:
         )
     if output.head and not _same_heads(staged, output.head):
         raise _differs("the headers of .shp and .shx are not those that were meant")
-    if staged.table is None or "dbf" in output.copied:
-        return
-    written = [(d.name, d.kind, d.width, d.decimals) for d in staged.table.descriptors]
-    names = [f.name.encode(output.header.encoding, "surrogateescape") for f in output.fields]
-    meant = [
-        (name, f.type, f.width, f.decimals) for name, f in zip(names, output.fields, strict=True)
-    ]
-    if written != meant:
-        raise _differs("the fields in the .dbf are not those that were meant")
+    if staged.table is not None and output.table_head and staged.table.header != output.table_head:
+        raise _differs("the header of the .dbf is not the one that was meant")
 
 
 def _same_heads(staged: Reader, head: bytes) -> bool:
@@ -80,15 +72,17 @@ def _same_heads(staged: Reader, head: bytes) -> bool:
 
 
 def _same_bytes(output: Output, staged: Reader, extension: str) -> None:
-    ours, theirs = staged.file(extension), output.reader.file(extension)
-    ours.seek(0)
-    theirs.seek(0)
-    while True:
-        left, right = ours.read(CHUNK), theirs.read(CHUNK)
-        if left != right:
-            raise _differs(f"the copied .{extension} is not its source; did the source change?")
-        if not left:
-            return
+    size = staged.size(extension)
+    same = size == output.reader.size(extension)
+    for at in range(0, size if same else 0, CHUNK):
+        length = min(CHUNK, size - at)
+        ours = staged.bytes_at(extension, at, length)
+        theirs = output.reader.bytes_at(extension, at, length)
+        whole = length - length % 8
+        same = same and bool((ours[:whole].view(np.int64) == theirs[:whole].view(np.int64)).all())
+        same = same and bool((ours[whole:] == theirs[whole:]).all())
+    if not same:
+        raise _differs(f"the copied .{extension} is not its source; did the source change?")
 
 
 def _window(output: Output, staged: Reader, kept: Kept) -> None:

@@ -258,12 +258,13 @@ def test_no_rings_at_all() -> None:
         assert to_shapes(ragged).shapes.tolist() == [None] * len(rows)
 
 
-def test_a_ring_is_closed_in_x_and_y_only() -> None:
-    """As GDAL and GEOS have it: the height of the last vertex may differ."""
+def test_a_ring_that_ends_at_another_height_is_closed_and_told() -> None:
+    """shapely closes rings in three dimensions; its first vertex is added."""
     ring = [(x, y, float(i)) for i, (x, y) in enumerate(OUTER)]
     made = to_shapes(ragged_of([[ring]], 15))
-    assert not made.cured.any()
-    assert shapely.get_coordinates(made.shapes, include_z=True).tolist() == [list(v) for v in ring]
+    assert made.cured.tolist() == [True]
+    found = shapely.get_coordinates(made.shapes, include_z=True).tolist()
+    assert found == [list(v) for v in [*ring, ring[0]]]
 
 
 def test_holes_with_heights() -> None:

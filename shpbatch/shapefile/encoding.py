@@ -57,6 +57,8 @@ def codec_of_cpg(text: str) -> str | None:
             codec = codecs.lookup(spelling)
         except (LookupError, ValueError):
             continue
+        if codec.name == "utf-8-sig":  # its mark begins a file, not each text
+            return "utf-8"
         unfit = codec.name in _UNFIT or not codec._is_text_encoding
         return None if unfit else codec.name
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 from contextlib import ExitStack
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["OnBadRecord", "Opened"]
 
 OnBadRecord = Literal["fail", "skip"]
+
+#: Bytes from which on a mapping is cheaper than a copy.
+MAPPED_FROM = 1 << 16
 
 
 class Opened:
@@ -166,18 +170,23 @@ class Opened:
         )
 
     def bytes_at(self, extension: str, start: int, size: int) -> NDArray[np.uint8]:
-        """Bytes of a member; all of them, or an error."""
-        data = np.empty(size + (-size % 4), dtype=np.uint8)[:size]
+        """Bytes of a member, not to be written to; all of them, or an error.
+
+        Few are read; many are mapped, so that what is not looked at costs
+        nothing. Only these are mapped: a process must not grow with the file.
+        """
         file = self.file(extension)
-        file.seek(start)
-        view, got = data.data, 0
-        while got < size:
-            n = file.readinto(view[got:])  # type: ignore[attr-defined]
-            if not n:
-                raise ReadError(
-                    f"{self.bundle.name(extension)}: cut at byte {start + got} while it was read; "
-                    "run again when nobody writes it",
-                    "source-changed",
-                )
-            got += n
-        return data
+        there = os.fstat(file.fileno()).st_size
+        if start + size > there:
+            raise ReadError(
+                f"{self.bundle.name(extension)}: cut at byte {there} while it was read; "
+                "run again when nobody writes it",
+                "source-changed",
+            )
+        if size < MAPPED_FROM:
+            file.seek(start)
+            return np.frombuffer(file.read(size), np.uint8)
+        begin = start - start % mmap.ALLOCATIONGRANULARITY
+        length = start - begin + size
+        view = mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ, offset=begin)
+        return np.frombuffer(view, np.uint8, size, start - begin)

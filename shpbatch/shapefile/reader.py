@@ -1,8 +1,4 @@
-"""Windows of the records and rows of an open shapefile.
-
-Windows are read, not mapped: measured equal, and a source that is cut while
-it is read then is an error and not the end of the process (SIGBUS).
-"""
+"""Windows of the records and rows of an open shapefile."""
 
 from __future__ import annotations
 

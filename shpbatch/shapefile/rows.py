@@ -70,12 +70,15 @@ class TableWriter:
         Language driver id.
     notes : dict
         Losses that the format forced, counted by field.
+    header : bytes
+        What stands before the first row.
     """
 
     fields: tuple[Field, ...]
     encoding: str
     ldid: int
     notes: dict[str, int] = field(default_factory=dict)
+    header: bytes = b""
 
     def write(self, path: Path, pieces: Sequence[Piece]) -> None:
         """Write the ``.dbf`` of some pieces, one at least.
@@ -88,14 +91,15 @@ class TableWriter:
         count = sum(len(p.rows) for p in pieces)
         table = pieces[0].source.table
         if table is not None and all(self._is_unchanged(p, table) for p in pieces):
-            header, length = table.header, table.length
+            head, length = table.header, table.length
         else:
             self._choose_widths(pieces)
-            header = self._header(pieces[0])
+            head = self._header(pieces[0])
             length = 1 + sum(f.width for f in self.fields)
-        check_size(path, len(header) + count * length + 1)
+        check_size(path, len(head) + count * length + 1)
+        self.header = dated(head, count)
         with open(path, "wb") as file:
-            file.write(dated(header, count))
+            file.write(self.header)
             for piece in pieces:
                 for part in _parts(piece):
                     file.write(self._rows(part, length).data)
