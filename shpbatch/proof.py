@@ -38,17 +38,20 @@ def prove(output: Output) -> None:
     shp = output.folder / f"{STEM}.shp"
     try:
         with Reader(Source(str(shp), shp.name)) as staged:
-            _structure(output, staged)
+            wanted = {"shp", "shx", *output.copied, *(("dbf",) if output.fields else ())}
+            if missing := sorted(wanted - {*staged.bundle.members}):
+                raise _incomplete(f"there is no .{missing[0]}")
             for extension in output.copied:
                 _same_bytes(output, staged, extension)
+            if {"shp", "shx"} <= {*output.copied} and ("dbf" in output.copied or not output.fields):
+                return  # the source has been looked at, and this is the source
+            _structure(output, staged)
             for kept in output.kept:
                 _window(output, staged, kept)
     except WriteError:
         raise
     except (LayerError, SourceError, OSError, Declined) as error:
-        raise WriteError(
-            f"what was written is not whole ({error}); is the disk full?", "write-incomplete"
-        ) from None
+        raise _incomplete(str(error)) from None
 
 
 def _structure(output: Output, staged: Reader) -> None:
@@ -56,9 +59,7 @@ def _structure(output: Output, staged: Reader) -> None:
     with_table = bool(output.fields) or "dbf" in output.copied
     if flaws or staged.count != output.count or (staged.table is not None) != with_table:
         why = "; ".join((f"{staged.count} features instead of {output.count}", *flaws))
-        raise WriteError(
-            f"what was written is not whole ({why}); is the disk full?", "write-incomplete"
-        )
+        raise _incomplete(why)
     if output.head and not _same_heads(staged, output.head):
         raise _differs("the headers of .shp and .shx are not those that were meant")
     if staged.table is not None and output.table_head and staged.table.header != output.table_head:
@@ -73,8 +74,10 @@ def _same_heads(staged: Reader, head: bytes) -> bool:
 
 def _same_bytes(output: Output, staged: Reader, extension: str) -> None:
     size = staged.size(extension)
-    same = size == output.reader.size(extension)
-    for at in range(0, size if same else 0, CHUNK):
+    if size != (meant := output.reader.size(extension)):
+        raise _incomplete(f"the .{extension} has {size} bytes of {meant}")
+    same = True
+    for at in range(0, size, CHUNK):
         length = min(CHUNK, size - at)
         ours = staged.bytes_at(extension, at, length)
         theirs = output.reader.bytes_at(extension, at, length)
@@ -159,6 +162,12 @@ def _same_values(cells: Any, f: Field, meant: Any, encoding: str) -> bool:
         slack = 0.5 * 10.0**-f.decimals + 1e-12 * np.abs(wanted)
         return bool(((np.abs(near - wanted) <= slack) | (np.isnan(near) & np.isnan(wanted))).all())
     return bool(found.cast(meant.type).equals(meant))
+
+
+def _incomplete(why: str) -> WriteError:
+    return WriteError(
+        f"what was written is not whole ({why}); is the disk full?", "write-incomplete"
+    )
 
 
 def _differs(why: str) -> WriteError:

@@ -128,6 +128,8 @@ class Reader(Opened):
             return None
         length = self.table.length
         begin = self.table.start + start * length
+        if stop <= start:
+            return np.empty((0, length), np.uint8)
         data = self.bytes_at("dbf", begin, max(0, stop - start) * length)
         return data.reshape(-1, length)
 
