@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -99,11 +100,9 @@ def refuse_existing(dst: str, sink: Path) -> None:
     WriteError
         ``exists``.
     """
-    if _marker(dst, sink).exists():
-        return
-    for path in _siblings(sink):
-        if _extension(path, sink) == "shp":
-            raise WriteError(f"{path}: is there already; pass --overwrite to replace it", "exists")
+    there = [p for p in _siblings(sink) if _extension(p, sink) == "shp"]
+    if there and not _is_ours(dst, sink):
+        raise WriteError(f"{there[0]}: is there already; pass --overwrite to replace it", "exists")
 
 
 def forget(dst: str, sink: Path) -> None:
@@ -111,13 +110,38 @@ def forget(dst: str, sink: Path) -> None:
 
     A run need not: its marks go with the stage when it ends.
     """
-    _marker(dst, sink).unlink(missing_ok=True)
+    marks = Path(dst, STATE, "stage", f"marks-{os.getpid()}")
+    _mark(dst, sink, "told")
+    with contextlib.suppress(FileNotFoundError):
+        lines = marks.read_text("ascii").splitlines()
+        if len({line.partition(" ")[0] for line in lines}) == 1:
+            marks.unlink()  # nothing else is noted in it
 
 
-def _marker(dst: str, sink: Path) -> Path:
-    """Stands from before a set is published: what a retry finds of it is our own."""
-    name = hashlib.sha256(os.fsencode(sink)).hexdigest()[:16]
-    return Path(dst, STATE, "stage", f"publishing-{name}")
+def _mark(dst: str, sink: Path, word: str) -> None:
+    """Note that a set is being published, or told: what a retry finds of it is our own.
+
+    A line in a file a process: a file for each set would cost as much as to
+    write a small layer.
+    """
+    marks = Path(dst, STATE, "stage", f"marks-{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError), open(marks, "a", encoding="ascii") as file:
+        file.write(f"{_digest(sink)} {word}\n")
+
+
+def _is_ours(dst: str, sink: Path) -> bool:
+    """Whether some worker of this run was publishing a set and nobody was told."""
+    name, last = _digest(sink), ""
+    stage = Path(dst, STATE, "stage")
+    for marks in sorted(stage.glob("marks-*"), key=lambda p: p.stat().st_mtime_ns):
+        for line in marks.read_text("ascii").splitlines():
+            found, _, word = line.partition(" ")
+            last = word if found == name else last
+    return last == "begun"
+
+
+def _digest(sink: Path) -> str:
+    return hashlib.sha256(os.fsencode(sink)).hexdigest()[:16]
 
 
 def publish(dst: str, staged: Path, sink: Path) -> None:
@@ -135,13 +159,12 @@ def publish(dst: str, staged: Path, sink: Path) -> None:
         The ``.shp`` to become.
     """
     members = {p.name.partition(".")[2]: p for p in staged.iterdir()}
-    marker = _marker(dst, sink)
     with translated(str(sink)):
-        marker.touch()
+        _mark(dst, sink, "begun")
         try:
             _swap(members, sink)
         except BaseException:
-            marker.unlink(missing_ok=True)
+            _mark(dst, sink, "told")
             raise
 
 

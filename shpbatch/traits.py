@@ -23,6 +23,8 @@ class Traits:
     carries_shapes : bool
         No step drops, repeats or rejects a row or touches geometry: ``.shp``
         and ``.shx`` come out as they are.
+    decodes : bool
+        Vertices of all rows that come out are decoded.
     partitions : bool
         Some step names several sinks.
     fields : tuple of str
@@ -33,6 +35,7 @@ class Traits:
 
     row_wise: bool
     carries_shapes: bool
+    decodes: bool
     fields: tuple[str, ...]
     writes_fields: bool
     partitions: bool
@@ -71,6 +74,7 @@ def _traits(recipe: Recipe) -> Traits:
     return Traits(
         row_wise=row_wise,
         carries_shapes=not touched & writes and not rejects,
+        decodes=bool({Coords, Geometry, Frame} & reads),
         fields=tuple(fields),
         writes_fields=Fields in writes,
         partitions=Sinks in writes,

@@ -20,6 +20,7 @@ from .proof import prove
 from .publish import publish, refuse_existing, stage, translated
 from .reading import layer_of
 from .shapefile.reader import Reader
+from .shapefile.shp import BadRecords
 from .shapefile.sidecars import write_sidecars
 from .sinks import sink_paths
 from .traits import Traits, traits_of
@@ -69,16 +70,22 @@ def layers(
     task: Task, reader: Reader, header: Header, account: Account, progress: Progress
 ) -> Iterator[Layer]:
     """Windows of a source after the recipe's steps."""
-    row_wise = traits_of(task.recipe).row_wise
+    traits = traits_of(task.recipe)
     start, stop = task.rows or (0, reader.count)
-    for window in reader.windows(start, stop, whole=not row_wise):
+    checked = not traits.decodes  # where vertices are decoded, that looks at the structure
+    for window in reader.windows(start, stop, whole=not traits.row_wise, checked=checked):
         layer = layer_of(window, header, reader, account)
         begun, ended = ((at - start) / max(1, stop - start) for at in (window.start, window.stop))
 
         def ticked(share: float, begun: float = begun, ended: float = ended) -> None:
             progress(begun + share * (ended - begun))
 
-        yield fit(apply_recipe(task.recipe, layer, ticked))
+        try:
+            done = fit(apply_recipe(task.recipe, layer, ticked))
+        except BadRecords:
+            reader.good(window.records, window.rows)  # says which record of the file
+            raise
+        yield done
 
 
 def carries(task: Task, traits: Traits) -> bool:

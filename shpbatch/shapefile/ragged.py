@@ -135,17 +135,18 @@ def signed_areas(
     full = np.flatnonzero(sizes > 2)
     if not len(full):
         return areas
-    starts = part_offsets[:-1][sizes > 0]
-    first = np.repeat(starts, sizes[sizes > 0])
+    some = sizes > 0
+    starts = part_offsets[:-1][some]
     # Only vertices of parts are there: parts follow each other without gaps.
-    x, y = np.ascontiguousarray(coords[:, 0]), np.ascontiguousarray(coords[:, 1])
+    x, y = coords[:, 0].copy(), coords[:, 1].copy()
     with np.errstate(invalid="ignore", over="ignore"):
-        x, y = x - x[first], y - y[first]
+        x -= np.repeat(x[starts], sizes[some])
+        y -= np.repeat(y[starts], sizes[some])
         cross = np.empty(len(x))
         cross[:-1] = x[:-1] * y[1:] - x[1:] * y[:-1]
         # The last vertex leads to the first, which is the origin: nothing to add.
-        cross[part_offsets[1:][sizes > 0] - 1] = 0.0
-        areas[sizes > 0] = np.add.reduceat(cross, starts) / 2
+        cross[part_offsets[1:][some] - 1] = 0.0
+        areas[some] = np.add.reduceat(cross, starts) / 2
     return areas
 
 

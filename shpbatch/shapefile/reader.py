@@ -57,7 +57,11 @@ class Reader(Opened):
     """A source, open for reading window by window; a context manager."""
 
     def windows(
-        self, start: int = 0, stop: int | None = None, whole: bool = False
+        self,
+        start: int = 0,
+        stop: int | None = None,
+        whole: bool = False,
+        checked: bool = True,
     ) -> Iterator[Window]:
         """Windows of some bytes each, or one of all; one, empty, for a layer without rows.
 
@@ -67,18 +71,18 @@ class Reader(Opened):
         stop = self.count if stop is None else min(stop, self.count)
         at = start
         if whole:
-            yield self.window(start, stop)
+            yield self.window(start, stop, checked)
             return
         while at < stop or at == start:
             sizes = self.index.window(at, min(at + WINDOW_ROWS, stop))[1]
             length = self.table.length if self.table is not None else 0
             fit = int(np.searchsorted(np.cumsum(sizes + length), WINDOW_BYTES))
             following = min(stop, at + max(1, fit)) if len(sizes) else stop
-            yield self.window(at, following)
+            yield self.window(at, following, checked)
             at = max(following, at + 1)
 
-    def window(self, start: int, stop: int) -> Window:
-        """Rows from ``start`` up to ``stop``.
+    def window(self, start: int, stop: int, checked: bool = True) -> Window:
+        """Rows from ``start`` up to ``stop``; the structure of records is looked at if ``checked``.
 
         Raises
         ------
@@ -97,7 +101,7 @@ class Reader(Opened):
         records = whole if not deleted else whole.take(rows - start)
         if deleted:
             flaws = (*flaws, "rows flagged as deleted were left out")
-        good = self._good(records, rows)
+        good = self.good(records, rows) if checked or self.skip else np.arange(len(rows))
         if len(good) < len(rows):
             flaws = (*flaws, "records that could not be read were left out")
             rows, records = rows[good], records.take(good)
@@ -161,7 +165,7 @@ class Reader(Opened):
             flaws.append("record lengths and the .shx did not agree")
         return records, tuple(flaws)
 
-    def _good(self, records: Records, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def good(self, records: Records, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Which records have a structure that can be."""
         good = np.flatnonzero(records.sizes >= 0)
         places = self.index.window(int(rows[0]), int(rows[-1]) + 1)[0] if len(rows) else rows

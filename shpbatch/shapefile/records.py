@@ -86,15 +86,12 @@ class Records:
     def numbered(self, first: int) -> NDArray[np.uint8]:
         """The bytes of packed records, numbered from ``first`` on, lengths as they are."""
         records = self.packed()
-        heads = np.empty((len(records), 2), dtype=">i4")
-        heads[:, 0] = np.arange(first, first + len(records))
-        heads[:, 1] = records.sizes // 2
-        bytes_ = heads.view(np.uint8)
-        at = records.starts[:, None] + np.arange(HEAD)
-        if (records.data[at] == bytes_).all():
+        numbers, words = np.arange(first, first + len(records)), records.sizes // 2
+        if (records.words(0, ">i4") == numbers).all() and (records.words(4, ">i4") == words).all():
             return records.data
+        heads = np.column_stack([numbers, words]).astype(">i4").view(np.uint8)
         data = records.data.copy()
-        data[at] = bytes_
+        data[records.starts[:, None] + np.arange(HEAD)] = heads
         return data
 
 

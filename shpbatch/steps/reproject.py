@@ -65,7 +65,13 @@ def reproject(
     source = source_crs(header, src_crs, src_crs_default)
     if len(coords) == 0:
         return coords
-    return np.column_stack(transformer(source, str(dst_crs)).transform(*coords.T))
+    columns = [column.copy() for column in coords.T]  # contiguous, so PROJ works in place
+    move = transformer(source, str(dst_crs)).transform
+    if len(columns) == 2:
+        move(columns[0], columns[1], inplace=True)
+    else:
+        move(columns[0], columns[1], columns[2], inplace=True)
+    return np.column_stack(columns)
 
 
 @reproject.header
