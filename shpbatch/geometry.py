@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-import shapely
 
 from .aspects import Geometry, Rejected
 
@@ -28,6 +27,8 @@ def attempt(
     Rejected
         Rows that GEOS refused, each with the reason that it gave.
     """
+    import shapely
+
     try:
         return operation(geometry), Rejected(np.empty(0, np.int64), ())
     except shapely.errors.GEOSException:
@@ -45,6 +46,8 @@ def of_dimension(geometry: Geometry, dimension: NDArray[np.integer]) -> Geometry
 
     Geometries that are no collections of several types stay the same objects.
     """
+    import shapely
+
     result = geometry.copy()
     lower = (shapely.get_dimensions(geometry) < dimension) & ~shapely.is_missing(geometry)
     result[lower] = shapely.GeometryCollection()

@@ -115,7 +115,7 @@ def test_only_what_is_needed_is_imported(chain: str, needed: set[str], tmp_path:
 
 def test_expressions_need_no_geopandas(tmp_path: Path) -> None:
     found = modules_after("filter --where 'AREA > 0.1'", tmp_path)
-    assert not found & {"geopandas", "pyogrio", "fiona"}
+    assert not found & {"geopandas", "pyogrio", "fiona", "shapely"}
 
 
 def test_a_copy_needs_nothing_but_numpy(tmp_path: Path) -> None:
