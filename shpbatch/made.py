@@ -58,7 +58,7 @@ def _by_label(layer: Layer) -> Iterator[tuple[str, Layer]]:
 def _made(layer: Layer, reader: Reader, carried: bool, union: Union | None) -> Made:
     header = layer.header if union is None else union.header
     columns = layer.columns if union is None else union.columns_of(layer, reader.source.relative)
-    piece = Piece(layer.rows, columns, reader)
+    piece = Piece.of(layer.rows, columns, reader)
     if carried:
         return Made(piece, None)
     own, code = shape_code(layer.header), shape_code(header)

@@ -110,7 +110,7 @@ class Output:
         """Append a window."""
         if made.body is not None:
             table = made.piece.source.table
-            aside = put_aside(self.folder / "aside", made.piece.rows, made.body, table)
+            aside = put_aside(self.folder / "aside", made.piece.numbers, made.body, table)
             made = replace(made, piece=replace(made.piece, source=aside), body=None)
         if made.records is not None:
             if self._shp is None:
@@ -174,17 +174,18 @@ class Output:
 
     def _row_runs(self) -> Iterator[NDArray[np.int64]]:
         for piece in self.pieces:
-            for at in range(0, len(piece.rows), ROWS):
-                yield piece.rows[at : at + ROWS]
+            numbers = piece.numbers
+            for at in range(0, len(numbers), ROWS):
+                yield numbers[at : at + ROWS]
 
     def _is_whole(self) -> bool:
         """Whether every row of the one source is there, in its order."""
         at = 0
         for piece in self.pieces:
             rows = piece.rows
-            if piece.source is not self.reader:
+            if piece.source is not self.reader or (len(rows) and not isinstance(rows, range)):
                 return False
-            if len(rows) and (rows[0] != at or (np.diff(rows) != 1).any()):
+            if len(rows) and rows[0] != at:
                 return False
             at += len(rows)
         return at == self.reader.count

@@ -27,7 +27,7 @@ from .publish import STATE, translated
 from .shapefile.reader import Reader
 from .shapefile.records import HEAD, Records
 from .shapefile.rows import Piece
-from .traits import traits_of
+from .traits import carries, traits_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,7 @@ class Left:
 
     label: str
     after: Header
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int64] | range
     columns: tuple[Any, ...]
     sizes: NDArray[np.int64] | None
     body: NDArray[np.uint8] | None
@@ -85,10 +85,9 @@ def folder_of(task: Task, name: str) -> Path:
 
 def do_part(task: Task, layers: Layers, progress: Progress) -> Outcome:
     """Do a source, or some rows of it, and leave the result as a part."""
-    traits = traits_of(task.recipe)
     before = header_of(task)
     account = Account(on_bad_value=task.policy.on_bad_value)
-    carried = traits.carries_shapes and not task.union and task.policy.on_bad_value == "null"
+    carried = carries(task)
     folder = folder_of(task, task.part)
     shutil.rmtree(folder, ignore_errors=True)  # of a worker that was killed
     windows = []

@@ -10,10 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from .discover import Found
-from .errors import LayerError, PlanError, ShpbatchError
+from .errors import LayerError, PlanError, ShpbatchError, WriteError
 from .header import read_header
 from .merging import Merge, merged
 from .models import Header, Policy, Problem, Recipe, Source, Task
+from .shapefile.writer import LARGEST
 
 __all__ = ["IfExists", "Layout", "Plan", "make_plan"]
 
@@ -149,10 +150,30 @@ def _task(
         return Task(source, recipe, sink, problem=header), None
     try:
         task = Task(source, recipe, sink, cost=source.size, header=header)
-        return task, apply_header(recipe, header)
+        after = apply_header(recipe, header)
+        _check_size(recipe, header, after)
+        return task, after
     except LayerError as error:
         problem = Problem(error.code, f"{source.name}: {error}")
         return Task(source, recipe, sink, problem=problem), header
+
+
+def _check_size(recipe: Recipe, before: Header, after: Header) -> None:
+    """Refuse columns that cannot fit a .dbf of 2 GB however narrow the new ones become.
+
+    What is not known here (filtered rows, new geometry) is stopped while it is written.
+    """
+    from .traits import traits_of
+
+    if after.fields == before.fields or not traits_of(recipe).keeps_rows:
+        return
+    row = 1 + sum(1 if f.fresh else f.width for f in after.fields)
+    if row * before.count > LARGEST:
+        raise WriteError(
+            f"the .dbf would have {row * before.count:,} bytes or more, a shapefile holds "
+            f"{LARGEST:,}; drop fields with select, or split the layer with partition",
+            "too-large",
+        )
 
 
 def _existing(task: Task, dst: str, if_exists: IfExists) -> Task:

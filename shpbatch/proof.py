@@ -100,7 +100,7 @@ def _window(output: Output, staged: Reader, kept: Kept) -> None:
     window = staged.window(kept.first, kept.first + len(made.piece.rows), checked=False)
     records = made.records
     if records is None and "shp" not in output.copied and len(made.piece.rows):
-        records = output.reader.records(made.piece.rows)
+        records = output.reader.records(made.piece.numbers)
     if records is not None:
         meant = records.packed().numbered(kept.first + 1)
         if not _equal(window.records.packed().data, meant):
@@ -113,7 +113,7 @@ def _window(output: Output, staged: Reader, kept: Kept) -> None:
         return
     assert staged.table is not None
     source = made.piece.source
-    body = source.picked(made.piece.rows) if source.table is not None else None
+    body = source.picked(made.piece.numbers) if source.table is not None else None
     for f, column, place in zip(
         output.fields, made.piece.columns, staged.table.descriptors, strict=True
     ):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .aspects import Coords, Fields, Frame, Geometry, Rejected, Rows, Sinks
-from .models import Recipe
+from .models import Recipe, Task
 from .registry import STEPS
 
-__all__ = ["Traits", "traits_of"]
+__all__ = ["Traits", "carries", "traits_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Traits:
     carries_shapes : bool
         No step drops, repeats or rejects a row or touches geometry: ``.shp``
         and ``.shx`` come out as they are.
+    keeps_rows : bool
+        No step may drop or repeat rows, but for those that it rejects.
     decodes : bool
         Vertices of all rows that come out are decoded.
     partitions : bool
@@ -35,10 +37,17 @@ class Traits:
 
     row_wise: bool
     carries_shapes: bool
+    keeps_rows: bool
     decodes: bool
     fields: tuple[str, ...]
     writes_fields: bool
     partitions: bool
+
+
+def carries(task: Task) -> bool:
+    """Whether no row of a task is dropped and no geometry touched, whatever the rows hold."""
+    traits = traits_of(task.recipe)
+    return traits.carries_shapes and not task.union and task.policy.on_bad_value == "null"
 
 
 def traits_of(recipe: Recipe) -> Traits:
@@ -70,10 +79,10 @@ def _traits(recipe: Recipe) -> Traits:
     if Frame in reads:
         fields["*"] = None
     touched = {Rows, Rejected, Geometry, Coords, Frame, Sinks}
-    rejects = Fields in reads  # by the policy for cells that hold no value
     return Traits(
         row_wise=row_wise,
-        carries_shapes=not touched & writes and not rejects,
+        carries_shapes=not touched & writes,
+        keeps_rows=not {Rows, Frame, Sinks} & writes,
         decodes=bool({Coords, Geometry, Frame} & reads),
         fields=tuple(fields),
         writes_fields=Fields in writes,

@@ -23,7 +23,7 @@ from .shapefile.reader import Reader
 from .shapefile.shp import BadRecords
 from .shapefile.sidecars import write_sidecars
 from .sinks import sink_paths
-from .traits import Traits, traits_of
+from .traits import carries, traits_of
 
 if TYPE_CHECKING:
     from .layer import Layer
@@ -45,7 +45,7 @@ def do_task(task: Task, progress: Progress) -> Outcome:
     account = Account(on_bad_value=task.policy.on_bad_value)
     members = task.members or (task,)
     with stage(task.stage) as folder, translated(task.sink), ExitStack() as stack:
-        work = _Work(task, folder, account, stack)
+        work, carried = _Work(task, folder, account, stack), carries(task)
         for number, member in enumerate(members):
 
             def ticked(share: float, done: int = number) -> None:
@@ -59,7 +59,6 @@ def do_task(task: Task, progress: Progress) -> Outcome:
                     work.add(after, label, made, reader)
             else:
                 for layer in layers(member, reader, header, account, ticked):
-                    carried = work.carried(traits)
                     for label, made in made_of(layer, reader, carried, task.union):
                         work.add(layer.header, label, made, reader)
             reader.release()
@@ -88,11 +87,6 @@ def layers(
         yield done
 
 
-def carries(task: Task, traits: Traits) -> bool:
-    """Whether no row is dropped and no geometry touched, whatever the rows hold."""
-    return traits.carries_shapes and not task.union and task.policy.on_bad_value == "null"
-
-
 @dataclass
 class _Work:
     """The staged sets of one task, by label; ``before`` are the headers of its sources."""
@@ -103,9 +97,6 @@ class _Work:
     stack: ExitStack
     before: list[Header] = field(default_factory=list)
     outputs: dict[str, Output] = field(default_factory=dict)
-
-    def carried(self, traits: Traits) -> bool:
-        return carries(self.task, traits)
 
     def add(self, header: Header, label: str, made: Made, reader: Reader) -> None:
         """Append a window to the set of its label."""

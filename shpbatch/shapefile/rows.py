@@ -41,17 +41,33 @@ class Piece:
 
     Attributes
     ----------
-    rows : ndarray of int64 (n,)
-        Their numbers in the source.
+    rows : ndarray of int64 (n,) or range
+        Their numbers in the source; a range where they follow each other: a
+        layer of 2 GB may have 76 million points.
     columns : tuple
         One a field of the outgoing layer, see `columns`.
     source : RowSource
         Holds what is carried.
     """
 
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int64] | range
     columns: tuple[Any, ...]
     source: RowSource
+
+    @classmethod
+    def of(cls, rows: NDArray[np.int64], columns: tuple[Any, ...], source: RowSource) -> Piece:
+        """A piece; rows that follow each other are kept as a range."""
+        n = len(rows)
+        if n and rows[-1] - rows[0] == n - 1 and (np.diff(rows) == 1).all():
+            return cls(range(int(rows[0]), int(rows[0]) + n), columns, source)
+        return cls(rows, columns, source)
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The rows as an array."""
+        if isinstance(self.rows, range):
+            return np.arange(self.rows.start, self.rows.stop)
+        return self.rows
 
 
 @dataclass
@@ -153,7 +169,7 @@ class TableWriter:
 
     def _rows(self, piece: Piece, length: int) -> NDArray[np.uint8]:
         """The bytes of some rows."""
-        body = piece.source.picked(piece.rows) if piece.source.table is not None else None
+        body = piece.source.picked(piece.numbers) if piece.source.table is not None else None
         if body is not None and _fills(piece.columns, body.shape[1], length):
             return np.ascontiguousarray(body)
         made = np.full((len(piece.rows), length), BLANK, dtype=np.uint8)

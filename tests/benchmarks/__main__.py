@@ -22,6 +22,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     add = parser.add_argument
     add("--only", metavar="NAME,…", help="only these works: copy,reproject,filter,…")
+    add("--without", metavar="TEXT,…", default="", help="leave out peers, such as fiona")
     add("--inputs", type=Path, default=CACHE, metavar="DIR", help=f"default: {CACHE}")
     add("--repeat", type=int, default=3, metavar="N", help="rounds; default: 3")
     add("--scale", type=float, default=1.0, help="size of the inputs; below 1 to try out")
@@ -59,6 +60,13 @@ def main() -> int:
             print(f"no such work: {', '.join(sorted(unknown))}", file=sys.stderr)
             return 2
         chosen = [w for w in chosen if w.name in names]
+    left_out = [text for text in args.without.split(",") if text]
+    chosen = [
+        dataclasses.replace(
+            w, peers=tuple(p for p in w.peers if not any(text in p.name for text in left_out))
+        )
+        for w in chosen
+    ]
     about = machine()
     if args.work:
         args.work.mkdir(parents=True, exist_ok=True)
