@@ -192,9 +192,9 @@ def cut_into_windows(monkeypatch: pytest.MonkeyPatch, size: int, rows: int) -> l
     seen: list[int] = []
     whole = Reader.window
 
-    def window(self: Reader, start: int, stop: int) -> Any:
+    def window(self: Reader, start: int, stop: int, checked: bool = True) -> Any:
         seen.append(stop - start)
-        return whole(self, start, stop)
+        return whole(self, start, stop, checked)
 
     monkeypatch.setattr(Reader, "window", window)
     monkeypatch.setattr(reader_module, "WINDOW_ROWS", rows)
