@@ -110,12 +110,13 @@ def forget(dst: str, sink: Path) -> None:
 
     A run need not: its marks go with the stage when it ends.
     """
-    marks = Path(dst, STATE, "stage", f"marks-{os.getpid()}")
     _mark(dst, sink, "told")
-    with contextlib.suppress(FileNotFoundError):
-        lines = marks.read_text("ascii").splitlines()
-        if len({line.partition(" ")[0] for line in lines}) == 1:
-            marks.unlink()  # nothing else is noted in it
+    name, notes = _digest(sink), _notes(dst)
+    own = str(Path(dst, STATE, "stage", f"marks-{os.getpid()}"))
+    alone = {found for found, _ in notes.pop(own, [])} == {name}
+    # "told" must stay where it contradicts the mark of a worker that was killed.
+    if alone and not any(found == name for lines in notes.values() for found, _ in lines):
+        os.unlink(own)
 
 
 def _mark(dst: str, sink: Path, word: str) -> None:
@@ -131,13 +132,22 @@ def _mark(dst: str, sink: Path, word: str) -> None:
 
 def _is_ours(dst: str, sink: Path) -> bool:
     """Whether some worker of this run was publishing a set and nobody was told."""
-    name, last = _digest(sink), ""
-    stage = Path(dst, STATE, "stage")
-    for marks in sorted(stage.glob("marks-*"), key=lambda p: p.stat().st_mtime_ns):
-        for line in marks.read_text("ascii").splitlines():
-            found, _, word = line.partition(" ")
-            last = word if found == name else last
-    return last == "begun"
+    name = _digest(sink)
+    words = [word for lines in _notes(dst).values() for found, word in lines if found == name]
+    return words[-1:] == ["begun"]
+
+
+def _notes(dst: str) -> dict[str, list[tuple[str, str]]]:
+    """Marks of all workers by file, the file written last at the end: set, word."""
+    notes = []
+    for path in Path(dst, STATE, "stage").glob("marks-*"):
+        with contextlib.suppress(FileNotFoundError):  # its worker has just removed it
+            lines = path.read_text("ascii").splitlines()
+            notes.append((path.stat().st_mtime_ns, str(path), lines))
+    return {
+        path: [(found, word) for found, _, word in (line.partition(" ") for line in lines)]
+        for _, path, lines in sorted(notes)
+    }
 
 
 def _digest(sink: Path) -> str:
