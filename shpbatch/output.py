@@ -15,7 +15,7 @@ from .shapefile.aside import put_aside
 from .shapefile.columns import Slice
 from .shapefile.encoding import LDID_OF
 from .shapefile.rows import Piece, TableWriter
-from .shapefile.writer import ShpWriter
+from .shapefile.writer import ShpWriter, Stored
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -50,12 +50,15 @@ class Made:
         The values that records which were encoded must hold.
     body : ndarray of uint8 or None
         Rows of the ``.dbf`` that cannot be read again in this order.
+    stored : Stored or None
+        Where the records lie already.
     """
 
     piece: Piece
     records: Records | None
     ragged: Ragged | None = None
     body: NDArray[np.uint8] | None = None
+    stored: Stored | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ class Output:
         if made.records is not None:
             if self._shp is None:
                 self._shp = ShpWriter(self.folder / f"{STEM}.shp", shape_code(self.header))
-            self._shp.add(made.records)
+            self._shp.add(made.records, made.stored)
             if made.piece.source is not self.reader:  # one of many sets: few files may be open
                 self._shp.release()
         self._keep(made)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import pickle
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -19,14 +19,17 @@ import numpy as np
 
 from .account import Account
 from .engine import apply_header
-from .header import read_header, with_encoding
+from .header import read_header, shape_code, with_encoding
 from .made import made_of
 from .models import Header, Outcome, Recipe, Task
 from .output import Made
+from .proof import prove_encoded
 from .publish import STATE, translated
+from .shapefile.opened import mapped
 from .shapefile.reader import Reader
 from .shapefile.records import HEAD, Records
 from .shapefile.rows import Piece
+from .shapefile.writer import Stored, ranges_of
 from .traits import carries, traits_of
 
 if TYPE_CHECKING:
@@ -42,13 +45,19 @@ Layers = Callable[[Task, Reader, Header, Account, Progress], "Iterator[Layer]"]
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """One window of a part; ``sizes`` of its records, None where they are the source's."""
+    """One window of a part.
+
+    ``sizes`` of its records, None where they are the source's; ``ranges`` of
+    all of them, and ``first``, the number from which on they are numbered.
+    """
 
     label: str
     after: Header
     rows: NDArray[np.int64] | range
     columns: tuple[Any, ...]
     sizes: NDArray[np.int64] | None
+    first: int
+    ranges: NDArray[np.float64] | None
     body: NDArray[np.uint8] | None
 
 
@@ -90,26 +99,32 @@ def do_part(task: Task, layers: Layers, progress: Progress) -> Outcome:
     carried = carries(task)
     folder = folder_of(task, task.part)
     shutil.rmtree(folder, ignore_errors=True)  # of a worker that was killed
-    windows = []
+    windows: list[Left] = []
     with Reader(task.source, task.policy.on_bad_record) as reader, translated(str(folder)):
         folder.mkdir(parents=True)
         with open(folder / "records", "wb") as file:
+            first = (task.rows or (0, 0))[0] + 1  # right where nothing was left out before
             for layer in layers(task, reader, before, account, progress):
                 for label, made in made_of(layer, reader, carried, task.union):
-                    sizes = _put(made, file)
-                    rows, columns = made.piece.rows, made.piece.columns
-                    windows.append(Left(label, layer.header, rows, columns, sizes, made.body))
+                    code = shape_code((task.union or layer).header)
+                    if task.policy.proof and not windows:
+                        prove_encoded(made, code)
+                    windows.append(_put(made, label, layer.header, first, code, file))
+                    first += len(made.piece.rows)
         part = Part(account, tuple(windows))
         (folder / "part").write_bytes(pickle.dumps(part, pickle.HIGHEST_PROTOCOL))
     return Outcome((task.source.name,), "done")
 
 
-def _put(made: Made, file: IO[bytes]) -> NDArray[np.int64] | None:
-    if made.records is None:
-        return None
-    records = made.records.packed()
-    file.write(records.data.data)
-    return records.sizes
+def _put(made: Made, label: str, after: Header, first: int, code: int, file: IO[bytes]) -> Left:
+    """Write the records that were made, as they are to be written in the end."""
+    piece, sizes, ranges = made.piece, None, None
+    if made.records is not None:
+        records = made.records.packed()
+        file.write(records.numbered(first).data)
+        sizes = records.sizes
+        ranges = ranges_of(records, code) if len(records) else None
+    return Left(label, after, piece.rows, piece.columns, sizes, first, ranges, made.body)
 
 
 def parts_of(
@@ -121,15 +136,20 @@ def parts_of(
         part: Part = pickle.loads((folder / "part").read_bytes())
         account.add(part.account)
         with open(folder / "records", "rb") as file:
+            at = 0
             for left in part.windows:
-                yield left.after, left.label, _made(left, reader, file)
+                made = _made(left, reader, file, at)
+                yield left.after, left.label, made
+                at += 0 if made.records is None else len(made.records.data)
         shutil.rmtree(folder, ignore_errors=True)
         progress(number / len(task.parts))
 
 
-def _made(left: Left, reader: Reader, file: IO[bytes]) -> Made:
+def _made(left: Left, reader: Reader, file: IO[bytes], at: int) -> Made:
     piece = Piece(left.rows, left.columns, reader)
     if left.sizes is None:
         return Made(piece, None)
-    data = np.fromfile(file, np.uint8, int((left.sizes + HEAD).sum()))
-    return replace(Made(piece, Records.packed_from(data, left.sizes)), body=left.body)
+    size = int((left.sizes + HEAD).sum())
+    data = mapped(file, at, size) if size else np.empty(0, np.uint8)
+    stored = None if left.ranges is None else Stored(file, at, left.first, left.ranges)
+    return Made(piece, Records.packed_from(data, left.sizes), body=left.body, stored=stored)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import LayerError, SourceError, WriteError
 from .models import Field, Source
-from .output import STEM, Kept, Output
+from .output import STEM, Kept, Made, Output
 from .shapefile.columns import Cast, Missing, Slice, array_of, cast_array
 from .shapefile.reader import Reader
 from .shapefile.shp import Declined, decode
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from .shapefile.ragged import Ragged
 
-__all__ = ["prove"]
+__all__ = ["prove", "prove_encoded"]
 
 CHUNK = 1 << 20
 
@@ -52,6 +53,20 @@ def prove(output: Output) -> None:
         raise
     except (LayerError, SourceError, OSError, Declined) as error:
         raise _incomplete(str(error)) from None
+
+
+def prove_encoded(made: Made, code: int) -> None:
+    """Prove that records hold the vertices that were encoded.
+
+    Raises
+    ------
+    WriteError
+        ``write-differs``.
+    """
+    if made.ragged is None or made.records is None:
+        return
+    if not _same_vertices(decode(made.records, code), made.ragged):
+        raise _differs("vertices are not read back as they were meant")
 
 
 def _structure(output: Output, staged: Reader) -> None:
@@ -105,10 +120,7 @@ def _window(output: Output, staged: Reader, kept: Kept) -> None:
         meant = records.packed().numbered(kept.first + 1)
         if not _equal(window.records.packed().data, meant):
             raise _differs("records are not those that were meant")
-    if made.ragged is not None and not _same_vertices(
-        decode(window.records, staged.code), made.ragged
-    ):
-        raise _differs("vertices are not read back as they were meant")
+    prove_encoded(replace(made, records=window.records), staged.code)
     if window.body is None or "dbf" in output.copied or not len(made.piece.rows):
         return
     assert staged.table is not None

@@ -10,10 +10,12 @@ import pytest
 import shapefiles as make
 
 import shpbatch
-from shpbatch import divide
+from shpbatch import divide, layer
 from shpbatch.models import Policy, Recipe, Task
 from shpbatch.recipe import parse_chain
-from shpbatch.shapefile import reader
+from shpbatch.shapefile import reader, writer
+from shpbatch.shapefile.ragged import Ragged
+from shpbatch.shapefile.records import Records
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 STREETS = SAMPLES / "transport/newhaven_nework.shp"
@@ -129,3 +131,56 @@ def test_a_part_that_fails_fails_its_layer_once(
     assert skipped.outcomes[0].features.unreadable == 1
     assert skipped.outcomes[0].features.written == 2
     assert Policy().on_bad_record == "fail"
+
+
+@pytest.mark.parametrize("in_kernel", [True, False])
+def test_parts_are_spliced_where_their_numbers_are_right(
+    in_kernel: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left out rows move the numbers of all that follow; these are read and numbered anew."""
+    spliced: list[int] = []
+    splice = writer._splice
+    monkeypatch.setattr(
+        writer, "_splice", lambda *given: (spliced.append(given[0].first), splice(*given))
+    )
+    if not in_kernel:
+
+        def refused(*_: object) -> int:
+            raise OSError("no such call here")
+
+        monkeypatch.setattr(writer.os, "copy_file_range", refused, raising=False)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    shpbatch.run(STREETS, whole, RECIPES["reproject"], method="inline")
+    assert not spliced
+    monkeypatch.setattr(divide, "LARGE", 1)
+    monkeypatch.setattr(divide, "PART", 10_000)
+    shpbatch.run(STREETS, parts, RECIPES["reproject"], method="inline")
+    assert outputs(parts) == outputs(whole)
+    assert spliced[0] == 1
+    assert len(spliced) > 3
+    spliced.clear()
+    some = "filter --where 'FID > 50 AND FID <> 60' ! " + RECIPES["reproject"]
+    shpbatch.run(STREETS, parts / "some", some, method="inline")
+    assert not spliced
+    shpbatch.run(
+        STREETS,
+        parts / "last",
+        "filter --where 'FID < 280' ! " + RECIPES["reproject"],
+        method="inline",
+    )
+    assert len(spliced) > 3
+
+
+def test_a_part_proves_what_it_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode = layer.encode
+
+    def wrong(ragged: Ragged) -> Records:
+        records = encode(ragged)
+        records.data[-8:] = 0
+        return records
+
+    monkeypatch.setattr(layer, "encode", wrong)
+    monkeypatch.setattr(divide, "LARGE", 1)
+    monkeypatch.setattr(divide, "PART", 10_000)
+    (outcome,) = shpbatch.run(STREETS, tmp_path, RECIPES["reproject"], method="inline").outcomes
+    assert (outcome.status, outcome.code) == ("failed", "write-differs")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["OnBadRecord", "Opened"]
+__all__ = ["OnBadRecord", "Opened", "mapped"]
 
 OnBadRecord = Literal["fail", "skip"]
 
@@ -186,7 +186,11 @@ class Opened:
         if size < MAPPED_FROM:
             file.seek(start)
             return np.frombuffer(file.read(size), np.uint8)
-        begin = start - start % mmap.ALLOCATIONGRANULARITY
-        length = start - begin + size
-        view = mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ, offset=begin)
-        return np.frombuffer(view, np.uint8, size, start - begin)
+        return mapped(file, start, size)
+
+
+def mapped(file: IO[bytes], start: int, size: int) -> NDArray[np.uint8]:
+    """Bytes of a file that are read when they are looked at."""
+    begin = start - start % mmap.ALLOCATIONGRANULARITY
+    view = mmap.mmap(file.fileno(), start - begin + size, access=mmap.ACCESS_READ, offset=begin)
+    return np.frombuffer(view, np.uint8, size, start - begin)

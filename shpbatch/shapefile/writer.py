@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LARGEST", "ShpWriter", "check_size", "shp_head"]
+__all__ = ["LARGEST", "ShpWriter", "Stored", "check_size", "ranges_of", "shp_head"]
 
 #: Bytes of a component: more is read by some programs and by others not at all.
 LARGEST = 2**31 - 1
 VERSION = 1000
+CHUNK = 1 << 17
 
 
 def check_size(path: Path, size: int) -> None:
@@ -57,6 +60,28 @@ def shp_head(code: int, size: int, ranges: NDArray[np.float64]) -> bytes:
     numbers = np.nan_to_num(ranges, nan=0.0, posinf=np.inf, neginf=-np.inf)
     head = struct.pack(">i20xi", MAGIC, size // 2) + struct.pack("<2i", VERSION, code)
     return head + numbers.astype("<f8").tobytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Says that records lie in a file as they are to be written, if their turn is ``first``.
+
+    Attributes
+    ----------
+    file : binary file
+        Open for reading.
+    at : int
+        Byte of the first record header.
+    first : int
+        Number of the first record.
+    ranges : ndarray of float64 (8,)
+        Of all of them, see `shp_head`.
+    """
+
+    file: IO[bytes]
+    at: int
+    first: int
+    ranges: NDArray[np.float64]
 
 
 class ShpWriter:
@@ -93,8 +118,8 @@ class ShpWriter:
     ) -> None:
         self.release()
 
-    def add(self, records: Records) -> None:
-        """Append records, numbered on from those before.
+    def add(self, records: Records, stored: Stored | None = None) -> None:
+        """Append records, numbered on from those before; ``stored`` ones need not be read.
 
         Raises
         ------
@@ -109,11 +134,14 @@ class ShpWriter:
         entries[:, 0] = (records.starts + self._at) // 2
         entries[:, 1] = records.sizes // 2
         shp, shx = self._opened()
-        shp.write(records.numbered(self.count + 1).data)
+        if stored is not None and stored.first == self.count + 1:
+            _splice(stored, shp, len(records.data))
+        else:
+            shp.write(records.numbered(self.count + 1).data)
         shx.write(entries.data)
         self._at += len(records.data)
         self.count += len(records)
-        self._ranges.append(_united(record_ranges(records, self.code)))
+        self._ranges.append(ranges_of(records, self.code) if stored is None else stored.ranges)
 
     def finish(self) -> None:
         """Write the headers and close."""
@@ -142,6 +170,27 @@ class ShpWriter:
                     file.write(bytes(HEADER_BYTES))
             self._begun = True
         return self._files
+
+
+def ranges_of(records: Records, code: int) -> NDArray[np.float64]:
+    """Ranges of all records together, float64 (8,), as `shp_head` takes them."""
+    return _united(record_ranges(records, code))
+
+
+def _splice(stored: Stored, into: IO[bytes], size: int) -> None:
+    """Append bytes of one file to another, in the kernel where it can."""
+    at, end = stored.at, stored.at + size
+    if hasattr(os, "copy_file_range"):
+        into.flush()
+        with contextlib.suppress(OSError):  # two file systems, or one that has no such call
+            while at < end and (
+                done := os.copy_file_range(stored.file.fileno(), into.fileno(), end - at, at)
+            ):
+                at += done
+        into.seek(0, os.SEEK_END)
+    stored.file.seek(at)
+    while at < end and (chunk := stored.file.read(min(CHUNK, end - at))):
+        at += into.write(chunk)
 
 
 def _united(ranges: NDArray[np.float64]) -> NDArray[np.float64]:
