@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .layer import Layer
     from .shapefile.values import Decoded
 
-__all__ = ["VIRTUAL_TYPES", "Body", "field_of", "with_field"]
+__all__ = ["VIRTUAL_TYPES", "Body", "field_of", "kind_of", "with_field"]
 
 #: Fields that every layer has without a column, as in GDAL's SQL.
 VIRTUAL_TYPES = {
@@ -99,8 +99,13 @@ def taken(column: Any, rows: NDArray[np.int64]) -> Any:
     return column.take(_arrow_index(rows))
 
 
-def field_of(name: str, arrow: pa.DataType) -> Field:
-    """The field that holds a new column; its width is chosen when all values are known.
+def field_of(name: str, kind: str) -> Field:
+    """The field that holds a new column; its width is chosen when all values are known."""
+    return Field(name, _LETTERS[kind], *_WIDTHS.get(kind, (0, 0)), fresh=True)
+
+
+def kind_of(name: str, arrow: pa.DataType) -> str:
+    """The type of a new column as `Field.arrow` spells it.
 
     Raises
     ------
@@ -115,7 +120,7 @@ def field_of(name: str, arrow: pa.DataType) -> Field:
             f"field '{name}': dBASE has no type for {arrow}; cast it to text, number or DATE",
             "field-type",
         )
-    return Field(name, _LETTERS[kind], *_WIDTHS.get(kind, (0, 0)), fresh=True)
+    return kind
 
 
 def with_field(fields: tuple[Field, ...], new: Field) -> tuple[Field, ...]:
@@ -201,7 +206,7 @@ def put_fields(layer: Layer, table: pa.Table, patch: bool = False) -> Layer:
     fields, columns = layer.header.fields, list(layer.columns)
     for name, chunked in zip(table.column_names, table.columns, strict=True):
         before, column = fields, _holdable(layer, name, chunked.combine_chunks())
-        fields = with_field(fields, field_of(name, column.type))
+        fields = with_field(fields, field_of(name, kind_of(name, column.type)))
         if len(fields) > len(before):
             columns.append(column)
             continue

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,23 @@ __all__ = ["check", "evaluate", "names", "result_type"]
 
 #: Seconds that one window may take, unless the caller says otherwise.
 TIMEOUT = 300.0
+_SQL_TYPES = {
+    "string": "VARCHAR",
+    "int32": "BIGINT",  # ``pop * 2`` must not overflow
+    "int64": "BIGINT",
+    "float64": "DOUBLE",
+    "date32": "DATE",
+    "bool": "BOOLEAN",
+}
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
+_KINDS = {
+    "BOOLEAN": "bool",
+    **dict.fromkeys([*_WHOLE, *(f"U{name}" for name in _WHOLE)], "int64"),
+    **dict.fromkeys(["FLOAT", "DOUBLE", "DECIMAL", "HUGEINT", "UHUGEINT"], "float64"),
+    "VARCHAR": "string",
+    "NULL": "string",
+    "DATE": "date32",
+}
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -32,8 +50,8 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(node["column_names"][0] for node in columns_of(tree(text))))
 
 
-def result_type(text: str, fields: Sequence[Field]) -> pa.DataType:
-    """Arrow type of an expression on such fields, found on an empty table.
+def result_type(text: str, fields: Sequence[Field]) -> str:
+    """Type of an expression on such fields, as `Field.arrow` spells it; no row is needed.
 
     Parameters
     ----------
@@ -61,14 +79,23 @@ def result_type(text: str, fields: Sequence[Field]) -> pa.DataType:
 
 
 @lru_cache(maxsize=256)
-def _type_on(text: str, types: tuple[tuple[str, str], ...]) -> pa.DataType:
-    """Asked once for layers of one schema: a query costs 3 ms, and a folder has 1,000 of them."""
-    import pyarrow as pa
+def _type_on(text: str, types: tuple[tuple[str, str], ...]) -> str:
+    """Asked once for layers of one schema: a query costs 3 ms, and a folder has 1,000 of them.
 
-    from .shapefile.values import ARROW_TYPES
-
-    empty = pa.table({name: pa.nulls(0, ARROW_TYPES[kind]) for name, kind in types})
-    return evaluate(text, empty).type
+    DuckDB alone is asked, on a relation without rows: to import Arrow as well
+    would double what a run takes to start.
+    """
+    columns = tuple(name for name, _ in types)
+    given = [f"NULL::{_SQL_TYPES[kind]} AS c{i}" for i, (_, kind) in enumerate(types)]
+    query = f"{rewritten(text, columns)} FROM (SELECT {', '.join([*given, 'NULL'])}) WHERE false"
+    with _explained(text, columns):
+        relation = connection().sql(query)
+        relation.fetchall()  # what is constant is found out only here: CAST('a' AS INTEGER)
+    found = str(relation.types[0])
+    kind = _KINDS.get(found.partition("(")[0].strip('"'))
+    if kind is None:
+        raise _no_field(text, found)
+    return kind
 
 
 def evaluate(text: str, table: pa.Table, timeout: float = TIMEOUT) -> Any:
@@ -110,20 +137,32 @@ def _run(sql: str, table: pa.Table, timeout: float, columns: Sequence[str], text
     timer = threading.Timer(timeout, duck.interrupt)
     timer.start()
     try:
-        # A third faster than to register the table and ask for it by name.
-        relation = duck.from_arrow(table).project(sql.removeprefix("SELECT "))
-        return relation.to_arrow_table().column(0).combine_chunks()
+        with _explained(text, columns):
+            # A third faster than to register the table and ask for it by name.
+            relation = duck.from_arrow(table).project(sql.removeprefix("SELECT "))
+            return relation.to_arrow_table().column(0).combine_chunks()
     except duckdb.InterruptException:
         raise StepError(
             f"'{text}' took more than {timeout:.0f} s; make it simpler", "expression-timeout"
         ) from None
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def _explained(text: str, columns: Sequence[str]) -> Iterator[None]:
+    """What DuckDB says, in the field names of the layer."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         message = str(error).partition("\n")[0]
         for i, name in enumerate(columns):
             message = re.sub(rf"\bc{i}\b", name.replace("\\", r"\\"), message)
         raise StepError(f"'{text}': {message}", "expression-failed") from None
-    finally:
-        timer.cancel()
 
 
 def _widened(column: Any) -> Any:
@@ -151,7 +190,11 @@ def _plain(array: Any, text: str) -> Any:
     for test, target in targets:
         if test(array.type):
             return array.cast(target)
-    raise StepError(
-        f"'{text}' gives {array.type}, which no field holds; cast it to DATE, VARCHAR or a number",
+    raise _no_field(text, str(array.type))
+
+
+def _no_field(text: str, kind: str) -> StepError:
+    return StepError(
+        f"'{text}' gives {kind}, which no field holds; cast it to DATE, VARCHAR or a number",
         "expression-type",
     )

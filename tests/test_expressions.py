@@ -200,10 +200,10 @@ def test_the_connection_itself_is_locked(tmp_path: Path) -> None:
 
 def test_names_are_found_as_fields_are_spelled() -> None:
     assert expressions.names("Pop > 1 OR pop < 0") == ("Pop", "pop")
-    assert str(expressions.result_type("POP + 1", FIELDS)) == "int64"
-    assert str(expressions.result_type("NAME || name", FIELDS)) == "string"
-    assert str(expressions.result_type("FID > 3", FIELDS)) == "bool"
-    assert str(expressions.result_type("ogr_geom_area / 10000", FIELDS)) == "double"
+    assert expressions.result_type("POP + 1", FIELDS) == "int64"
+    assert expressions.result_type("NAME || name", FIELDS) == "string"
+    assert expressions.result_type("FID > 3", FIELDS) == "bool"
+    assert expressions.result_type("ogr_geom_area / 10000", FIELDS) == "float64"
     with pytest.raises(StepError, match=r"did you mean 'kind'\?") as missing:
         expressions.result_type("knid = 'a'", FIELDS)
     assert missing.value.code == "field-missing"

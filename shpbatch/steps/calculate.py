@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from .. import expressions
 from ..aspects import Expression, Fields, Header
 from ..columns import field_of, with_field
 from ..errors import StepError
 from ..registry import step
-from ..shapefile.values import ARROW_TYPES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Kind = Literal["text", "integer", "real", "date", "logical"]
 _TYPES = {
@@ -71,6 +70,9 @@ def calculate(
     Also known as: Field calculator (QGIS), Calculate field (ArcGIS),
     ``-sql "SELECT …"`` (ogr2ogr), ``sql`` (gdal vector).
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     values = expressions.evaluate(str(expression), fields)
     if pa.types.is_floating(values.type):
         values = pc.if_else(pc.is_finite(values), values, None)
@@ -92,12 +94,21 @@ def with_result(
             "name-too-long",
         )
     kind = expressions.result_type(str(expression), header.fields)
-    if type is not None:
-        kind = _cast(pa.array([], kind), type, str(expression)).type
+    if type is not None and _TYPES[type] != kind:
+        import pyarrow as pa
+
+        from ..shapefile.values import ARROW_TYPES
+
+        _cast(pa.nulls(0, ARROW_TYPES[kind]), type, str(expression))
+        kind = _TYPES[type]
     return replace(header, fields=with_field(header.fields, field_of(field, kind)))
 
 
 def _cast(values: pa.Array, kind: Kind, expression: str) -> pa.Array:
+    import pyarrow as pa
+
+    from ..shapefile.values import ARROW_TYPES
+
     target = ARROW_TYPES[_TYPES[kind]]
     try:
         # A real holds 53 bits of an integer; all else must fit whole.

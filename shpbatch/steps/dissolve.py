@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ..aspects import Aggregate, FieldName, Fields, Geometry, Header, Rows, find_field
-from ..columns import field_of, with_field
+from ..columns import field_of, kind_of, with_field
 from ..errors import StepError
 from ..registry import step
 from ..shapefile.values import ARROW_TYPES
@@ -107,7 +107,7 @@ def dissolved(
             text,
             np.empty(0, np.int64),
         ).type
-        fields = with_field(fields, field_of(name, kind))
+        fields = with_field(fields, field_of(name, kind_of(name, kind)))
     points = header.geometry_type == "Point"
     return replace(
         header,

@@ -90,7 +90,7 @@ def checked(header: Header, *, where: Expression | None = None, bbox: BBox | Non
     """The header stays; a condition that is none and a box without area are refused."""
     if where is not None:
         kind = expressions.result_type(str(where), header.fields)
-        if str(kind) != "bool":
+        if kind != "bool":
             raise StepError(
                 f"filter: '{where}' gives {kind}, not true or false; compare it with something",
                 "expression-type",
