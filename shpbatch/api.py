@@ -18,14 +18,12 @@ from .merging import Merge
 from .models import Outcome, Policy, Recipe, Report
 from .planning import IfExists, Layout, Plan, make_plan
 from .pool import PoolOptions, Stop
+from .preload import preload_for
 from .progress import Mode
 from .publish import claim
 from .recipe import as_recipe
 
 __all__ = ["RunOptions", "execute", "map_parser", "plan", "run"]
-
-#: What steps with a parameter of such a kind import when they are called.
-_MODULE_OF = {"expression": "duckdb", "crs": "pyproj", "layer": "shpbatch.formats.other"}
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -231,28 +229,6 @@ def map_parser(
         costs=[_weight(item) for item in listed],
     )
     return list(mapping.run(function, listed, [str(item) for item in listed], Stop()).outcomes)
-
-
-def preload_for(recipe: Recipe) -> tuple[str, ...]:
-    """Modules that every worker of this recipe needs, imported once by the forkserver."""
-    from .aspects import Fields, Frame, Geometry
-    from .registry import STEPS
-
-    needed = ["shpbatch.work", "shpbatch.parts"]
-    for call in recipe.steps:
-        step = STEPS.resolve(call)
-        for variant in step.active(call.params):
-            if call.function is None:
-                needed.append(variant.function.__module__)
-            if Fields in variant.reads or Fields in variant.writes:
-                needed += ["shpbatch.shapefile.cells", "pandas"]  # Arrow imports it for a literal
-            if Geometry in variant.reads:
-                needed += ["shapely", "shpbatch.shapefile.shapes", "shpbatch.shapefile.vertices"]
-            if Frame in variant.reads:
-                needed += ["geopandas"]
-        kinds = {p.text.kind for p in step.parameters if p.text and p.name in call.params}
-        needed += [module for kind, module in _MODULE_OF.items() if kind in kinds]
-    return tuple(dict.fromkeys(needed))
 
 
 def usable_cpus() -> int:

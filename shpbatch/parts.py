@@ -8,6 +8,7 @@ were.
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,7 @@ from .models import Header, Outcome, Recipe, Task
 from .output import Made
 from .proof import prove_encoded
 from .publish import STATE, translated
+from .shapefile.columns import stowed
 from .shapefile.opened import mapped
 from .shapefile.reader import Reader
 from .shapefile.records import HEAD, Records
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
     from .layer import Layer
 
-__all__ = ["do_part", "header_of", "parts_of"]
+__all__ = ["clear_parts", "do_part", "header_of", "parts_of"]
 
 Progress = Callable[[float], None]
 Layers = Callable[[Task, Reader, Header, Account, Progress], "Iterator[Layer]"]
@@ -102,35 +104,46 @@ def do_part(task: Task, layers: Layers, progress: Progress) -> Outcome:
     windows: list[Left] = []
     with Reader(task.source, task.policy.on_bad_record) as reader, translated(str(folder)):
         folder.mkdir(parents=True)
-        with open(folder / "records", "wb") as file:
+        with open(folder / "records", "wb") as file, open(folder / "columns", "wb") as aside:
             first = (task.rows or (0, 0))[0] + 1  # right where nothing was left out before
             for layer in layers(task, reader, before, account, progress):
                 for label, made in made_of(layer, reader, carried, task.union):
-                    code = shape_code((task.union or layer).header)
+                    header = (task.union or layer).header
                     if task.policy.proof and not windows:
-                        prove_encoded(made, code)
-                    windows.append(_put(made, label, layer.header, first, code, file))
-                    first += len(made.piece.rows)
+                        prove_encoded(made, shape_code(header))
+                    columns = _stowed(made, header, aside)
+                    sizes, ranges = _put(made, first, shape_code(header), file)
+                    rows = made.piece.rows
+                    windows.append(
+                        Left(label, layer.header, rows, columns, sizes, first, ranges, made.body)
+                    )
+                    first += len(rows)
         part = Part(account, tuple(windows))
         (folder / "part").write_bytes(pickle.dumps(part, pickle.HIGHEST_PROTOCOL))
     return Outcome((task.source.name,), "done")
 
 
-def _put(made: Made, label: str, after: Header, first: int, code: int, file: IO[bytes]) -> Left:
+def _stowed(made: Made, header: Header, file: IO[bytes]) -> tuple[Any, ...]:
+    """Columns that steps wrote go into a file, each with the width that it needs."""
+    fields = zip(made.piece.columns, header.fields, strict=True)
+    return tuple(stowed(c, f, header.encoding, file) for c, f in fields)
+
+
+def _put(
+    made: Made, first: int, code: int, file: IO[bytes]
+) -> tuple[NDArray[np.int64] | None, NDArray[np.float64] | None]:
     """Write the records that were made, as they are to be written in the end."""
-    piece, sizes, ranges = made.piece, None, None
-    if made.records is not None:
-        records = made.records.packed()
-        file.write(records.numbered(first).data)
-        sizes = records.sizes
-        ranges = ranges_of(records, code) if len(records) else None
-    return Left(label, after, piece.rows, piece.columns, sizes, first, ranges, made.body)
+    if made.records is None:
+        return None, None
+    records = made.records.packed()
+    file.write(records.numbered(first).data)
+    return records.sizes, ranges_of(records, code) if len(records) else None
 
 
 def parts_of(
     task: Task, reader: Reader, account: Account, progress: Progress
 ) -> Iterator[tuple[Header, str, Made]]:
-    """The parts of a source, in their order; each goes away when it has been read."""
+    """The parts of a source, in their order; their records go away when they have been read."""
     for number, name in enumerate(task.parts, 1):
         folder = folder_of(task, name)
         part: Part = pickle.loads((folder / "part").read_bytes())
@@ -141,7 +154,8 @@ def parts_of(
                 made = _made(left, reader, file, at)
                 yield left.after, left.label, made
                 at += 0 if made.records is None else len(made.records.data)
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(PermissionError):  # Windows, while it is mapped
+            (folder / "records").unlink()
         progress(number / len(task.parts))
 
 
@@ -153,3 +167,10 @@ def _made(left: Left, reader: Reader, file: IO[bytes], at: int) -> Made:
     data = mapped(file, at, size) if size else np.empty(0, np.uint8)
     stored = None if left.ranges is None else Stored(file, at, left.first, left.ranges)
     return Made(piece, Records.packed_from(data, left.sizes), body=left.body, stored=stored)
+
+
+def clear_parts(task: Task) -> None:
+    """Remove what the parts of a task left."""
+    for member in task.members or (task,):
+        for name in member.parts:
+            shutil.rmtree(folder_of(member, name), ignore_errors=True)

@@ -124,10 +124,11 @@ def _window(output: Output, staged: Reader, kept: Kept) -> None:
     if window.body is None or "dbf" in output.copied or not len(made.piece.rows):
         return
     assert staged.table is not None
-    source = made.piece.source
-    body = source.picked(made.piece.numbers) if source.table is not None else None
+    piece = made.piece.loaded()
+    source = piece.source
+    body = source.picked(piece.numbers) if source.table is not None else None
     for f, column, place in zip(
-        output.fields, made.piece.columns, staged.table.descriptors, strict=True
+        output.fields, piece.columns, staged.table.descriptors, strict=True
     ):
         cells = window.body[:, place.start : place.stop]
         if not _same_cells(cells, f, column, body, output.header.encoding):

@@ -15,7 +15,7 @@ from .fit import fit
 from .made import made_of
 from .models import Features, Header, Outcome, Sink, Task
 from .output import Made, Output
-from .parts import do_part, header_of, parts_of
+from .parts import clear_parts, do_part, header_of, parts_of
 from .proof import prove
 from .publish import publish, refuse_existing, stage, translated
 from .reading import layer_of
@@ -62,7 +62,9 @@ def do_task(task: Task, progress: Progress) -> Outcome:
                     for label, made in made_of(layer, reader, carried, task.union):
                         work.add(layer.header, label, made, reader)
             reader.release()
-        return work.finish()
+        outcome = work.finish()
+    clear_parts(task)
+    return outcome
 
 
 def layers(

@@ -13,7 +13,7 @@ import shpbatch
 from shpbatch import divide, layer
 from shpbatch.models import Policy, Recipe, Task
 from shpbatch.recipe import parse_chain
-from shpbatch.shapefile import reader, writer
+from shpbatch.shapefile import reader, rows, writer
 from shpbatch.shapefile.ragged import Ragged
 from shpbatch.shapefile.records import Records
 
@@ -184,3 +184,19 @@ def test_a_part_proves_what_it_encoded(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(divide, "PART", 10_000)
     (outcome,) = shpbatch.run(STREETS, tmp_path, RECIPES["reproject"], method="inline").outcomes
     assert (outcome.status, outcome.code) == ("failed", "write-differs")
+
+
+def test_columns_of_parts_wait_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two new columns of a layer of 2 GB are more than a worker is to hold."""
+    monkeypatch.setattr(divide, "LARGE", 1)
+    monkeypatch.setattr(divide, "PART", 10_000)
+    held: list[object] = []
+    write = rows.TableWriter.write
+
+    def looked_at(self: rows.TableWriter, path: Path, pieces: list[rows.Piece]) -> None:
+        held.extend(c for p in pieces for c in p.columns)
+        write(self, path, pieces)
+
+    monkeypatch.setattr(rows.TableWriter, "write", looked_at)
+    shpbatch.run(STREETS, tmp_path, RECIPES["columns"], method="inline")
+    assert {type(c).__name__ for c in held} == {"Slice", "Stowed"}

@@ -25,7 +25,7 @@ LEVELS = {
     "recipe_check": 8, "recipe_file": 8, "recipe": 8,
     "discover": 8, "runlog": 8, "publish": 8, "report": 9, "progress": 9,
     "union": 6, "merging": 7, "made": 7, "sinks": 2,
-    "work": 9, "parts": 9, "parser": 9, "planning": 9,
+    "work": 9, "parts": 9, "preload": 9, "parser": 9, "planning": 9,
     "mapping": 10,
     "api": 11,
     "cli": 12,

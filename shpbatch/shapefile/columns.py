@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +13,20 @@ from ..models import Field
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MISSING", "Cast", "Missing", "Patched", "Slice", "array_of", "cells_of", "cut"]
+    from .cells import Need
+
+__all__ = [
+    "MISSING",
+    "Cast",
+    "Missing",
+    "Patched",
+    "Slice",
+    "Stowed",
+    "array_of",
+    "cells_of",
+    "cut",
+    "stowed",
+]
 
 BLANK = 0x20
 
@@ -51,9 +65,40 @@ class Missing:
 MISSING = Missing()
 
 
+@dataclass(frozen=True, slots=True)
+class Stowed:
+    """A column that waits in a file until it is written.
+
+    Two new columns of a layer of 2 GB would be more than a worker is to hold.
+    """
+
+    path: str
+    at: int
+    size: int
+    need: Need
+
+    def column(self) -> Any:
+        """The column itself."""
+        with open(self.path, "rb") as file:
+            file.seek(self.at)
+            return pickle.loads(file.read(self.size))
+
+
+def stowed(column: Any, f: Field, encoding: str, file: IO[bytes]) -> Any:
+    """A column that a step wrote, appended to a file; any other as it is."""
+    array = array_of(column)
+    if array is None:
+        return column
+    from .cells import need_of
+
+    at, data = file.tell(), pickle.dumps(column, pickle.HIGHEST_PROTOCOL)
+    file.write(data)
+    return Stowed(file.name, at, len(data), need_of(array, f, encoding))
+
+
 def array_of(column: Any) -> Any:
     """The Arrow array of a column that a step wrote, None of a carried one."""
-    if isinstance(column, Slice | Cast | Missing):
+    if isinstance(column, Slice | Cast | Missing | Stowed):
         return None
     return column.array if isinstance(column, Patched) else column
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ..models import Field
-from .columns import Patched, Slice, array_of, cells_of, cut
+from .columns import Patched, Slice, Stowed, array_of, cells_of, cut
 from .dbf import Descriptor, Table, dated, header_bytes
 from .writer import check_size
 
@@ -62,6 +62,13 @@ class Piece:
             return cls(range(int(rows[0]), int(rows[0]) + n), columns, source)
         return cls(rows, columns, source)
 
+    def loaded(self) -> Piece:
+        """The same with all columns at hand."""
+        if not any(isinstance(c, Stowed) for c in self.columns):
+            return self
+        columns = (c.column() if isinstance(c, Stowed) else c for c in self.columns)
+        return replace(self, columns=tuple(columns))
+
     @property
     def numbers(self) -> NDArray[np.int64]:
         """The rows as an array."""
@@ -110,7 +117,7 @@ class TableWriter:
             head, length = table.header, table.length
         else:
             self._choose_widths(pieces)
-            head = self._header(pieces[0])
+            head = self._header(pieces[0].loaded())
             length = 1 + sum(f.width for f in self.fields)
         check_size(path, len(head) + count * length + 1)
         self.header = dated(head, count)
@@ -137,15 +144,17 @@ class TableWriter:
     def _choose_widths(self, pieces: Sequence[Piece]) -> None:
         chosen = []
         for i, f in enumerate(self.fields):
-            arrays = [a for p in pieces if (a := array_of(p.columns[i])) is not None]
-            if not arrays:
+            columns = [p.columns[i] for p in pieces]
+            made = [c for c in columns if isinstance(c, Stowed) or array_of(c) is not None]
+            if not made:
                 chosen.append(f)
                 continue
             from .cells import Need, fitted, need_of  # only here is Arrow needed
 
             need = Need()
-            for array in arrays:
-                need |= need_of(array, f, self.encoding)
+            for c in made:
+                stowed = isinstance(c, Stowed)
+                need |= c.need if stowed else need_of(array_of(c), f, self.encoding)
             chosen.append(wide := fitted(f, need))
             if not f.fresh and wide.width > f.width:
                 self._note(f"field {f.name}: widened from {f.width} to {wide.width}", 1)
@@ -201,6 +210,7 @@ def _fills(columns: tuple[Any, ...], width: int, length: int) -> bool:
 
 def _parts(piece: Piece) -> Iterator[Piece]:
     """A piece in bits of some rows each."""
+    piece = piece.loaded()
     if len(piece.rows) <= ROWS:
         if len(piece.rows):
             yield piece
