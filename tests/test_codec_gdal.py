@@ -146,7 +146,10 @@ def by_gdal(path: Path, encoding: str) -> Told:
     """As pyogrio reads through Arrow: with measures, which its other readers drop."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of CRS and geometry types
-        info, table = pyogrio.raw.read_arrow(path, return_fids=True, encoding=encoding)
+        # GDAL drops M of all rows where the first one is null, unless it is told to look at all.
+        info, table = pyogrio.raw.read_arrow(
+            path, return_fids=True, encoding=encoding, ADJUST_GEOM_TYPE="ALL_SHAPES"
+        )
     columns = [c.to_pylist() for c in table.columns[1:]]
     wkb = columns.pop() if info["geometry_type"] else [None] * len(table)
     shapes = np.asarray(shapely.from_wkb(wkb, on_invalid="fix"), dtype=object)
