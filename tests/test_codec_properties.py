@@ -28,9 +28,7 @@ from shpbatch.shapefile import reader as reader_module
 from shpbatch.shapefile.reader import Reader
 from shpbatch.shapefile.records import HEAD, Records
 
-QUICK = settings(
-    max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
+QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 # -- generated layers ----------------------------------------------------------
 
