@@ -14,14 +14,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Account", "Reject"]
 
+#: Characters of an example.
+SHOWN = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A feature that a step could not do: source row, step, reason."""
+    """A feature that a step could not do: source row, step, reason, name of the source."""
 
     row: int
     step: str
     reason: str
+    source: str = ""
 
 
 @dataclass
@@ -30,7 +34,9 @@ class Account:
 
     ``on_bad_value`` is the policy for cells without a value of their type:
     NULL and counted, or their rows rejected. ``flaws`` says, in order, why
-    files of the source cannot be copied as they are.
+    files of the source cannot be copied as they are. ``losses`` are what the
+    format forced or a value forbade, each with its first example; ``source``
+    is what is being read.
     """
 
     declared: int = 0
@@ -42,7 +48,10 @@ class Account:
     merged: int = 0
     rejects: list[Reject] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    losses: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
     flaws: dict[str, None] = field(default_factory=dict)
+    source: str = ""
     on_bad_value: Literal["null", "reject"] = "null"
 
     def add(self, other: Account) -> None:
@@ -51,18 +60,28 @@ class Account:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.rejects += other.rejects
         self.notes += other.notes
+        self.losses += other.losses
+        self.examples = other.examples | self.examples
         self.flaws |= other.flaws
 
     def reject(self, step: str, rows: NDArray[np.int64], reasons: tuple[str, ...]) -> None:
         """Record rows (numbers in the source) that a step could not do."""
         self.rejects += [
-            Reject(int(row), step, reason) for row, reason in zip(rows, reasons, strict=True)
+            Reject(int(row), step, reason, self.source)
+            for row, reason in zip(rows, reasons, strict=True)
         ]
 
     def note(self, text: str, count: int = 1) -> None:
         """Record something a person should know; equal texts add up."""
         if count:
             self.notes[text] += count
+
+    def lose(self, text: str, count: int, example: object = None) -> None:
+        """Record a loss; the first example is kept."""
+        if count:
+            self.losses[text] += count
+            if example is not None:
+                self.examples.setdefault(text, _shown(example))
 
     def features(self, written: int) -> Features:
         """The account as plain numbers."""
@@ -77,3 +96,9 @@ class Account:
             deleted=self.deleted,
             unreadable=self.unreadable,
         )
+
+
+def _shown(example: object) -> str:
+    """An example short enough for a line."""
+    text = repr(example)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

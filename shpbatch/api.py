@@ -6,92 +6,26 @@ They join the modules below; the command line calls only these.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from typing import Any
 
 from .discover import discover
-from .divide import divided
 from .errors import PlanError
 from .mapping import Mapping, new_run_id
 from .merging import Merge
 from .models import Outcome, Policy, Recipe, Report
-from .planning import IfExists, Layout, Plan, make_plan
-from .pool import PoolOptions, Stop
+from .past import Past
+from .planning import Layout, Plan, make_plan
+from .pool import Stop
 from .preload import preload_for
-from .progress import Mode
-from .publish import claim
 from .recipe import as_recipe
+from .running import execute
+from .settings import RunOptions, pool_options, rules_of
 
 __all__ = ["RunOptions", "execute", "map_parser", "plan", "run"]
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How a run is done.
-
-    Attributes
-    ----------
-    workers : int
-        Processes, never more than tasks; 0 = the CPUs this process may use.
-    timeout : float or None
-        Seconds a file may take.
-    retries : int
-        Further tries of a file whose worker died.
-    max_failures : str or int or None
-        Stop after so many failed files, or ``"10%"`` of them.
-    if_exists : {"fail", "skip", "overwrite"}
-        What to do where an output is there already.
-    flat : bool
-        Do not mirror the tree of folders.
-    each_step : bool
-        One output for each step, in the step's own sub-folder.
-    include, exclude : sequence of str
-        Globs on the path below the named folder.
-    limit : int or None
-        Only the first so many files.
-    merge : str or None
-        Join all sources into one output of this name.
-    field_strategy : {"union", "intersection"}
-        Of a merge: the fields of any source, or those of all.
-    source_field : str or None
-        Of a merge: a text field for the name of each feature's source.
-    on_bad_record : {"fail", "skip"}
-        What a record whose structure is broken does: it fails its layer, or
-        is left out and counted as unreadable.
-    on_bad_value : {"null", "reject"}
-        What a cell that a step reads and that holds no value of its type
-        becomes: NULL, counted, or its row is rejected.
-    proof : bool
-        Read back what was written before it is published.
-    log : str or None
-        The run log; by default in the destination's ``.shpbatch/log``.
-    progress : {"none", "auto", "bar", "lines"}
-    method : str
-        How workers start: ``auto``, ``forkserver``, ``spawn``, ``inline``.
-    """
-
-    workers: int = 16
-    timeout: float | None = None
-    retries: int = 1
-    max_failures: str | int | None = None
-    if_exists: IfExists = "fail"
-    flat: bool = False
-    each_step: bool = False
-    include: Sequence[str] = ()
-    exclude: Sequence[str] = ()
-    limit: int | None = None
-    merge: str | None = None
-    field_strategy: Literal["union", "intersection"] = "union"
-    source_field: str | None = None
-    on_bad_record: Literal["fail", "skip"] = "fail"
-    on_bad_value: Literal["null", "reject"] = "null"
-    proof: bool = True
-    log: str | None = None
-    progress: Mode = "none"
-    method: str = "auto"
 
 
 def run(src: Paths, dst: str | os.PathLike[str], recipe: Any, **options: Any) -> Report:
@@ -120,8 +54,7 @@ def run(src: Paths, dst: str | os.PathLike[str], recipe: Any, **options: Any) ->
     BusyError
         Another run holds the destination.
     """
-    settings = RunOptions(**options)
-    return execute(plan(src, dst, recipe, **options), settings)
+    return execute(lambda: plan(src, dst, recipe, **options), RunOptions(**options))
 
 
 def plan(src: Paths, dst: str | os.PathLike[str], recipe: Any, **options: Any) -> Plan:
@@ -136,46 +69,16 @@ def plan(src: Paths, dst: str | os.PathLike[str], recipe: Any, **options: Any) -
         avoid=os.fspath(dst),
         limit=settings.limit,
     )
-    policy = Policy(settings.on_bad_record, settings.on_bad_value, settings.proof)
+    names = (f.name for f in fields(Policy))
+    policy = Policy(**{name: getattr(settings, name) for name in names})
     merge = None
     if settings.merge is not None:
         if settings.each_step:
             raise PlanError("--merge and --each-step do not go together", "bad-value")
         merge = Merge(settings.merge, settings.field_strategy, settings.source_field)
-    layout = Layout(settings.flat, settings.each_step, settings.if_exists, policy, merge)
-    return make_plan(found, checked, os.fspath(dst), layout)
-
-
-def execute(planned: Plan, settings: RunOptions, stop: Stop | None = None) -> Report:
-    """Carry a plan out.
-
-    Parameters
-    ----------
-    planned : Plan
-    settings : RunOptions
-    stop : Stop, optional
-        Set by a signal handler to end the run early.
-    """
-    from .parser import run_task
-
-    stop = stop or Stop()
-    work = divided(planned.tasks)
-    tasks = work.tasks
-    with claim(planned.dst) as state:
-        run_id = new_run_id()
-        log = settings.log or str(state / "log" / f"{run_id}.jsonl")
-        mapping = Mapping(
-            run_id=run_id,
-            log=log,
-            options=_pool_options(settings, preload_for(tasks[0].recipe)),
-            progress=settings.progress,
-            max_failures=_failure_limit(settings.max_failures, len(planned.tasks)),
-            costs=work.costs,
-            memory=work.memory,
-            needs=work.needs,
-        )
-        report = mapping.run(run_task, tasks, [t.source.name for t in tasks], stop)
-    return replace(report, dst=planned.dst)
+    layout = Layout(settings.flat, settings.each_step, policy, merge)
+    past = Past.of(os.fspath(dst), rules_of(settings))
+    return make_plan(found, checked, os.fspath(dst), layout, past)
 
 
 def map_parser(
@@ -223,52 +126,12 @@ def map_parser(
     mapping = Mapping(
         run_id=new_run_id(),
         log=os.fspath(log) if log is not None else None,
-        options=_pool_options(settings, preload_for(Recipe())),
+        options=pool_options(settings, preload_for(Recipe())),
         progress="auto" if bar else "none",
         desc=desc,
         costs=[_weight(item) for item in listed],
     )
     return list(mapping.run(function, listed, [str(item) for item in listed], Stop()).outcomes)
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _pool_options(settings: RunOptions, preload: tuple[str, ...]) -> PoolOptions:
-    workers = settings.workers or usable_cpus()
-    if workers < 1:
-        raise PlanError(f"workers must be 1 or more, not {settings.workers}", "bad-value")
-    return PoolOptions(
-        workers=workers,
-        timeout=settings.timeout,
-        retries=settings.retries,
-        method=settings.method,  # type: ignore[arg-type]
-        preload=preload,
-    )
-
-
-def _failure_limit(limit: str | int | None, total: int) -> int | None:
-    """Number of failed files that ends the run.
-
-    Raises
-    ------
-    PlanError
-        ``bad-value`` for what is neither a count nor a percentage.
-    """
-    if limit is None:
-        return None
-    text = str(limit).strip()
-    try:
-        number = float(text[:-1]) * total / 100 if text.endswith("%") else int(text)
-    except ValueError:
-        number = 0
-    if number <= 0:
-        raise PlanError(f"--max-failures is a number or a percentage, not '{limit}'", "bad-value")
-    return max(1, round(number))
 
 
 def _weight(item: Any) -> int:

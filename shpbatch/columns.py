@@ -175,7 +175,9 @@ def without_bad_values(layer: Layer, names: Sequence[str]) -> Layer:
         what = _KINDS[f.arrow].format(layer.header.encoding)
         if layer.account.on_bad_value == "null" or f.arrow == "string":
             told = "hold bytes that are not" if f.arrow == "string" else "are not"
-            layer.account.note(f"field {f.name}: values {told} {what}", len(bad))
+            cell = layer.body.picked(layer.rows[bad[:1]])[0, column.start : column.stop]
+            example = bytes(cell).strip(b" \0").decode("latin-1")
+            layer.account.lose(f"field {f.name}: values {told} {what}", len(bad), example)
             continue
         reason = f"field {f.name} holds what is not {what}"
         layer.account.reject("read", layer.rows[bad], (reason,) * len(bad))
@@ -233,8 +235,9 @@ def _holdable(layer: Layer, name: str, column: Any) -> Any:
     good = good.fill_null(True)
     if pc.all(good, min_count=0).as_py():
         return column
-    bad = len(column) - pc.sum(good).as_py()
-    layer.account.note(f"field {name}: {what} are written as NULL", bad)
+    bad = pc.indices_nonzero(pc.invert(good))
+    example = str(column[bad[0].as_py()].cast(pa.string()))
+    layer.account.lose(f"field {name}: {what} are written as NULL", len(bad), example)
     return pc.if_else(good, column, None)
 
 

@@ -175,7 +175,7 @@ def _note_lost_m(step: Step, before: Layer, after: Layer) -> None:
     if before.shapes is after.shapes:
         return
     if (had := int(shapely.has_m(before.shapes).sum())) and not shapely.has_m(after.shapes).any():
-        before.account.note(f"{step.name} dropped the M values of features", had)
+        before.account.lose(f"{step.name} dropped the M values of features", had)
 
 
 def _put_frame(frame: Any, layer: Layer) -> Layer:

@@ -31,7 +31,7 @@ def fit(layer: Layer) -> Layer:
     shapes = layer.shapes[changed]
     empty = shapely.is_empty(shapes)
     if empty.any():
-        layer.account.note("geometries became empty and are written as null", int(empty.sum()))
+        layer.account.lose("geometries became empty and are written as null", int(empty.sum()))
         nulled = layer.shapes.copy()
         nulled[changed[empty]] = None
         layer = replace(layer, shapes=nulled)

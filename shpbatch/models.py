@@ -7,21 +7,8 @@ from dataclasses import dataclass, field, fields
 from os import PathLike, fspath
 from typing import Any, Literal
 
-__all__ = [
-    "Features",
-    "Field",
-    "Header",
-    "Outcome",
-    "Policy",
-    "Problem",
-    "Recipe",
-    "Report",
-    "Sink",
-    "Source",
-    "Status",
-    "StepCall",
-    "Task",
-]
+__all__ = ["Features", "Field", "Header", "Outcome", "Policy", "Problem", "Recipe", "Report"]
+__all__ += ["Sink", "Source", "Status", "StepCall", "Task"]
 
 Status = Literal["done", "failed", "skipped", "crashed", "timeout"]
 Bounds4 = tuple[float, float, float, float]
@@ -201,7 +188,9 @@ class Outcome:
 
     ``value`` is what a user's own function returned; ``detail`` a traceback
     for the log, never for the screen; ``notes`` what a person should know of
-    an output that is nevertheless complete.
+    an output that is nevertheless complete. ``why`` says why it was made;
+    ``staged`` are sets that lie in the stage and wait to be published, and
+    ``seen`` the state of the sources' files when they were read.
     """
 
     sources: tuple[str, ...]
@@ -215,6 +204,9 @@ class Outcome:
     attempts: int = 1
     detail: str | None = None
     value: Any = None
+    why: str = ""
+    staged: tuple[Any, ...] = ()
+    seen: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,17 +216,22 @@ class Policy:
     Attributes
     ----------
     on_bad_record : {"fail", "skip"}
-        Records whose structure is broken: the layer fails, or they are left
-        out and counted as unreadable.
+        Records whose structure is broken: the layer fails, or they are left out, counted.
     on_bad_value : {"null", "reject"}
         Cells that a step reads and that hold no value of their type.
     proof : bool
         Read back what was written.
+    on_bad_feature : {"reject", "fail"}
+        Features that a step cannot do: written aside, or the layer fails.
+    on_loss : {"warn", "fail"}
+        Values that cannot be kept as they are: told, or the layer fails.
     """
 
     on_bad_record: Literal["fail", "skip"] = "fail"
     on_bad_value: Literal["null", "reject"] = "null"
     proof: bool = True
+    on_bad_feature: Literal["reject", "fail"] = "reject"
+    on_loss: Literal["warn", "fail"] = "warn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +252,14 @@ class Task:
         A merge: the tasks whose results make the one sink.
     union : Union or None
         What the members are united to.
-    problem : Problem or None
-        Why the plan already knows that it cannot be done.
-    skip : str or None
-        Why there is nothing to do.
+    problem, skip : Problem or None
+        Why the plan knows that it cannot be done, or need not be.
+    why : str
+        Why there is something to do: ``new``, ``source changed: .dbf``…
+    provenance : dict
+        What the output depends on.
+    owned : frozenset of str
+        Outputs that an earlier run made of this task, and that it may replace.
     """
 
     source: Source
@@ -268,7 +269,7 @@ class Task:
     cost: int = 0
     overwrite: bool = False
     problem: Problem | None = None
-    skip: str | None = None
+    skip: Problem | None = None
     policy: Policy = field(default_factory=Policy)
     header: Header | None = None
     rows: tuple[int, int] | None = None
@@ -276,6 +277,9 @@ class Task:
     parts: tuple[str, ...] = ()
     members: tuple[Task, ...] = ()
     union: Any = None
+    why: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    owned: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +287,8 @@ class Report:
     """Outcomes in source order, and what they add up to.
 
     ``stopped`` says why the run ended before its list did, if it did:
-    ``max-failures``, ``SIGINT`` or ``SIGTERM``.
+    ``max-failures``, ``max-seconds``, ``SIGINT`` or ``SIGTERM``. ``vanished``
+    are outputs whose sources are gone, by their path below the destination.
     """
 
     run_id: str
@@ -292,3 +297,4 @@ class Report:
     log: str | None = None
     stopped: str | None = None
     dst: str | None = None
+    vanished: tuple[str, ...] = ()

@@ -101,6 +101,7 @@ class Output:
     flaws: dict[str, None] = field(default_factory=dict)
     count: int = 0
     notes: dict[str, int] = field(default_factory=dict)
+    losses: dict[str, int] = field(default_factory=dict)
     copied: list[str] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
@@ -162,6 +163,7 @@ class Output:
         writer = TableWriter(self.fields, self.header.encoding, self._ldid())
         writer.write(self.folder / f"{STEM}.dbf", self.pieces)
         self.notes |= writer.notes
+        self.losses |= writer.losses
         self.fields, self.table_head = writer.fields, writer.header
 
     def _carry(self) -> None:

@@ -8,19 +8,23 @@ raises across a process border.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from .errors import ShpbatchError
+from .errors import ReadError, ShpbatchError, WriteError
 from .messages import report_progress
 from .models import Outcome, Recipe, Task
 
-__all__ = ["run_task", "shp_parser"]
+__all__ = ["run_alone", "run_task", "shp_parser"]
 
 Progress = Callable[[float], None]
+#: Times that a source is read which changes meanwhile.
+TRIES = 2
 
 
 def shp_parser(
@@ -50,8 +54,6 @@ def shp_parser(
         ``done``, or ``failed`` with the code and the reason.
     """
     start = time.monotonic()
-    from .publish import forget
-
     try:
         from .discover import discover
         from .recipe import as_recipe
@@ -59,11 +61,34 @@ def shp_parser(
         source = discover([os.fspath(path)]).sources[0]
         sink = str(Path(dst, source.relative))
         task = Task(source, as_recipe(recipe), sink, os.fspath(dst), overwrite=overwrite)
+        return run_alone(task)
     except Exception as error:
         return failure((os.fspath(path),), error, time.monotonic() - start)
+
+
+def run_alone(task: Task) -> Outcome:
+    """Do one task and publish it, without a run and its ledger.
+
+    Raises
+    ------
+    WriteError
+        ``exists``, ``disk-full``, ``write-failed``.
+    """
+    from .durable import Files
+    from .publishing import publish, resume
+    from .siblings import occupied
+
+    there = None if task.overwrite else occupied(Path(task.sink))
+    if there is not None:
+        if not resume(task.stage, task.sink, Files()):
+            raise WriteError(f"{there}: is there already; overwrite=True replaces it", "exists")
+        task = replace(task, overwrite=True)  # a worker was killed before it could tell
     outcome = run_task(task)
-    forget(task.stage, Path(sink))
-    return outcome
+    try:
+        return publish(task.stage, "", None, Files(), [(0, task, outcome)])[0]
+    except BaseException:
+        discard(outcome)
+        raise
 
 
 def run_task(task: Task, progress: Progress | None = None) -> Outcome:
@@ -78,16 +103,51 @@ def run_task(task: Task, progress: Progress | None = None) -> Outcome:
     start = time.monotonic()
     names = tuple(m.source.name for m in task.members) or (task.source.name,)
     if task.skip:
-        return Outcome(names, "skipped", code="exists", reason=task.skip)
+        return Outcome(names, "skipped", code=task.skip.code, reason=task.skip.reason)
     if problem := task.problem or task.source.problem:
         return Outcome(names, "failed", code=problem.code, reason=problem.reason)
     try:
-        from .work import do_task
-
-        outcome = do_task(task, progress or report_progress)
+        outcome = _unchanged(task, progress or report_progress)
     except Exception as error:
         return failure(names, error, time.monotonic() - start)
     return replace(outcome, seconds=time.monotonic() - start)
+
+
+def _unchanged(task: Task, progress: Progress) -> Outcome:
+    """Do a task on sources that stay as they are meanwhile; once more where they did not.
+
+    Raises
+    ------
+    ReadError
+        ``source-changed``.
+    """
+    from .provenance import seen
+    from .work import do_task
+
+    divided = bool(task.part or task.parts)  # others read the same source: as it was planned
+    for _ in range(1 if divided else TRIES):
+        before = seen(task)
+        outcome = do_task(task, progress)
+        if seen(task) == before and not (divided and task.provenance and _moved_on(task, before)):
+            return replace(outcome, seen=before)
+        discard(outcome)
+    raise ReadError(
+        f"{task.source.name}: was changed while it was read; run again when nobody writes it",
+        "source-changed",
+    )
+
+
+def _moved_on(task: Task, now: dict[str, Any]) -> bool:
+    from .provenance import changed_files
+
+    planned = task.provenance["sources"]
+    return changed_files({n: planned[n] for n in now if n in planned}, now) is not None
+
+
+def discard(outcome: Outcome) -> None:
+    """Remove what an outcome staged."""
+    for staged in outcome.staged:
+        shutil.rmtree(staged.folder, ignore_errors=True)
 
 
 def failure(names: tuple[str, ...], error: Exception, seconds: float) -> Outcome:

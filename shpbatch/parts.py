@@ -19,13 +19,14 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from .account import Account
+from .destination import STATE
+from .durable import translated
 from .engine import apply_header
 from .header import read_header, shape_code, with_encoding
 from .made import made_of
 from .models import Header, Outcome, Recipe, Task
 from .output import Made
 from .proof import prove_encoded
-from .publish import STATE, translated
 from .shapefile.columns import stowed
 from .shapefile.opened import mapped
 from .shapefile.reader import Reader
@@ -97,7 +98,7 @@ def folder_of(task: Task, name: str) -> Path:
 def do_part(task: Task, layers: Layers, progress: Progress) -> Outcome:
     """Do a source, or some rows of it, and leave the result as a part."""
     before = header_of(task)
-    account = Account(on_bad_value=task.policy.on_bad_value)
+    account = Account(on_bad_value=task.policy.on_bad_value, source=task.source.name)
     carried = carries(task)
     folder = folder_of(task, task.part)
     shutil.rmtree(folder, ignore_errors=True)  # of a worker that was killed

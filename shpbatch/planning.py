@@ -6,19 +6,18 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 from .discover import Found
 from .errors import LayerError, PlanError, ShpbatchError, WriteError
 from .header import read_header
 from .merging import Merge, merged
 from .models import Header, Policy, Problem, Recipe, Source, Task
+from .past import Past
 from .shapefile.writer import LARGEST
 
-__all__ = ["IfExists", "Layout", "Plan", "make_plan"]
-
-IfExists = Literal["fail", "skip", "overwrite"]
+__all__ = ["Layout", "Plan", "make_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,27 +25,31 @@ class Plan:
     """What a run would do: one task a sink, in source order.
 
     ``headers`` stand beside ``tasks``: what each sink's header will be (the
-    source's own where a step refuses it), None where the source cannot be read.
+    source's own where a step refuses it), None where the source cannot be read
+    or need not be. ``vanished`` are outputs whose sources are gone, by key.
     """
 
     tasks: tuple[Task, ...]
     headers: tuple[Header | None, ...]
     dst: str
     ignored: tuple[tuple[str, str], ...] = ()
+    vanished: tuple[str, ...] = ()
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How sinks are named, and what happens to what is bad or there already."""
+    """How sinks are named, and what happens to what is bad."""
 
     flat: bool = False
     each_step: bool = False
-    if_exists: IfExists = "fail"
     policy: Policy = field(default_factory=Policy)
     merge: Merge | None = None
 
 
-def make_plan(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Plan:
+def make_plan(
+    found: Found, recipe: Recipe, dst: str, layout: Layout, past: Past | None = None
+) -> Plan:
     """Plan a run; nothing is written.
 
     Raises
@@ -57,11 +60,11 @@ def make_plan(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Plan:
     """
     if os.path.exists(dst) and not os.path.isdir(dst):
         raise PlanError(f"{dst}: is a file; -o names a folder", "dst-is-file")
+    past = past or Past(dst)
     tasks: list[Task] = []
     headers: list[Header | None] = []
     clash = Clashes(found.sources)
     for source in found.sources:
-        header = _header(source)
         for part, folder in _recipes(recipe, layout.each_step):
             sink = _sink(source, dst, folder, layout.flat)
             if layout.merge:
@@ -69,16 +72,27 @@ def make_plan(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Plan:
                 clash.check_source(sink)
             else:
                 clash.check(source, sink)
-            task, after = _task(source, part, sink, header)
-            task = replace(task, policy=layout.policy)
-            tasks.append(_existing(task, dst, layout.if_exists))
+            task = Task(source, part, sink, stage=dst, cost=source.size, policy=layout.policy)
+            task = task if layout.merge else past.judged(task)
+            task, after = _planned(task)
+            tasks.append(task)
             headers.append(after)
     if layout.merge:
-        tasks, headers = [merged(tasks, headers, layout.merge)], headers[:1]
-        headers = [tasks[0].union.header]
-    _refuse_existing([t.sink for t in tasks if t.sink and not t.overwrite and not t.skip])
+        tasks, headers = _merged(tasks, headers, layout.merge, past)
     _refuse_all(tasks, headers)
-    return Plan(tuple(tasks), tuple(headers), dst, found.ignored)
+    return Plan(tuple(tasks), tuple(headers), dst, found.ignored, past.vanished(tasks), past.stamp)
+
+
+def _merged(
+    tasks: list[Task], headers: list[Header | None], merge: Merge, past: Past
+) -> tuple[list[Task], list[Header | None]]:
+    """The one task of a merge; sources that are the same as last time need not fit again."""
+    judged = past.judged(replace(tasks[0], members=tuple(tasks)), merge)
+    if judged.skip or judged.problem:
+        return [judged], [None]
+    task = merged(tasks, headers, merge)
+    kept = ("provenance", "why", "owned", "overwrite")
+    return [replace(task, **{name: getattr(judged, name) for name in kept})], [task.union.header]
 
 
 def _recipes(recipe: Recipe, each_step: bool) -> Iterator[tuple[Recipe, str]]:
@@ -131,31 +145,30 @@ def _folded(path: str) -> str:
     return os.path.realpath(path).casefold()
 
 
-def _header(source: Source) -> Header | Problem:
-    if source.problem:
-        return source.problem
-    try:
-        return read_header(source)
-    except ShpbatchError as error:
-        reason = str(error)
-        return Problem(error.code, reason if source.name in reason else f"{source.name}: {reason}")
-
-
-def _task(
-    source: Source, recipe: Recipe, sink: str, header: Header | Problem
-) -> tuple[Task, Header | None]:
+def _planned(task: Task) -> tuple[Task, Header | None]:
+    """A task with the header of its source, and what the steps will make of that."""
     from .engine import apply_header
 
-    if isinstance(header, Problem):
-        return Task(source, recipe, sink, problem=header), None
+    if task.skip or task.problem:
+        return task, None
+    name = task.source.name
     try:
-        task = Task(source, recipe, sink, cost=source.size, header=header)
-        after = apply_header(recipe, header)
-        _check_size(recipe, header, after)
-        return task, after
+        header = _header(task.source)
+    except ShpbatchError as error:
+        reason = str(error) if name in str(error) else f"{name}: {error}"
+        return replace(task, problem=Problem(error.code, reason)), None
+    try:
+        after = apply_header(task.recipe, header)
+        _check_size(task.recipe, header, after)
+        return replace(task, header=header), after
     except LayerError as error:
-        problem = Problem(error.code, f"{source.name}: {error}")
-        return Task(source, recipe, sink, problem=problem), header
+        return replace(task, problem=Problem(error.code, f"{name}: {error}")), header
+
+
+@lru_cache(maxsize=1)
+def _header(source: Source) -> Header:
+    """The header of a source; with ``--each-step`` it is asked for again and again."""
+    return read_header(source)
 
 
 def _check_size(recipe: Recipe, before: Header, after: Header) -> None:
@@ -176,26 +189,15 @@ def _check_size(recipe: Recipe, before: Header, after: Header) -> None:
         )
 
 
-def _existing(task: Task, dst: str, if_exists: IfExists) -> Task:
-    task = replace(task, stage=dst, overwrite=if_exists == "overwrite")
-    if if_exists == "skip" and not task.problem and os.path.exists(task.sink):
-        return replace(task, skip=f"{task.sink}: is there already (--if-exists skip)")
-    return task
-
-
-def _refuse_existing(sinks: list[str]) -> None:
-    there = [sink for sink in sinks if os.path.exists(sink)]
-    if there:
-        others = f" and {len(there) - 1:,} more outputs" if len(there) > 1 else ""
-        raise PlanError(
-            f"{there[0]}{others}: there already; pass --overwrite to replace, "
-            "--if-exists skip to keep, or choose another -o",
-            "exists",
-        )
-
-
 def _refuse_all(tasks: list[Task], headers: list[Header | None]) -> None:
-    """Refuse the request where its steps refuse every layer that can be read."""
+    """Refuse a request of which nothing can be done, where every file has the same reason."""
+    problems = [t.problem for t in tasks]
+    first = problems[0] if problems else None
+    if first and first.code == "exists" and all(p and p.code == "exists" for p in problems):
+        more = f" (and {len(tasks) - 1:,} more outputs)" if len(tasks) > 1 else ""
+        raise PlanError(first.reason + more, "exists")
+    if any(t.skip for t in tasks):
+        return
     readable = [t.problem for t, header in zip(tasks, headers, strict=True) if header]
     first = readable[0] if readable else None
     if first and all(readable):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,7 +17,8 @@ from typing import Any
 from .errors import WorkerError
 from .feed import Feed, Needs
 from .messages import dumps, outcome_of, perform, report_progress, reporting
-from .supervisor import PoolOptions, Result, Stop, Supervisor
+from .stop import Stop
+from .supervisor import PoolOptions, Result, Supervisor
 from .worker import Loaded
 
 __all__ = ["Loaded", "PoolOptions", "Stop", "report_progress", "run_tasks"]
@@ -69,7 +72,7 @@ def run_tasks(  # noqa: PLR0913 (one keyword a concern)
         order = sorted(order, key=costs.__getitem__, reverse=True)
     feed = Feed(order, needs or {})
     if options.method == "inline":
-        return _run_inline(function, items, feed, on_progress, stop)
+        return _run_inline(function, items, feed, on_progress, stop, options.seconds)
     if multiprocessing.current_process().daemon:
         raise WorkerError("a pool cannot start inside a pool's worker: use method 'inline' there")
     try:
@@ -113,9 +116,11 @@ def _run_inline(
     feed: Feed,
     on_progress: OnProgress | None,
     stop: Stop | None,
+    seconds: float | None,
 ) -> Generator[Result, None, None]:
+    until = time.monotonic() + (seconds or math.inf)
     while (index := feed.next()) is not None:
-        if stop is not None and stop.count:
+        if (stop is not None and stop.count) or time.monotonic() >= until:
             return
         with reporting(on_progress and partial(on_progress, index)):
             message = perform(function, items[index], inline=True)

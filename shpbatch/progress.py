@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal, Protocol, TextIO
 
+from .talk import Talk, one_line
 from .tally import Tally
 
 __all__ = ["Mode", "Progress", "open_progress"]
@@ -38,7 +39,12 @@ class Progress(Protocol):
 
 
 def open_progress(
-    mode: Mode, weights: Sequence[int], desc: str, tally: Tally, files: int | None = None
+    mode: Mode,
+    weights: Sequence[int],
+    desc: str,
+    tally: Tally,
+    files: int | None = None,
+    talk: Talk | None = None,
 ) -> Closing:
     """The display for this place: a bar on a terminal, else lines.
 
@@ -53,13 +59,16 @@ def open_progress(
         Tasks that have their outcome; the heartbeat reads it from its own thread.
     files : int, optional
         How many of the tasks are files of their own; all by default.
+    talk : Talk, optional
+        What says the lines.
     """
+    talk = talk or Talk()
     files = len(weights) if files is None else files
     if mode == "auto":
         mode = "bar" if _redraws(sys.stderr) else "lines"
     if mode == "bar":
-        return Closing(Bar(weights, desc, files=files))
-    return Closing(Lines(files, desc, tally, mode == "lines"))
+        return Closing(Bar(weights, desc, files=files, talk=talk))
+    return Closing(Lines(files, desc, tally, mode == "lines", talk))
 
 
 def _redraws(stream: TextIO) -> bool:
@@ -94,6 +103,7 @@ class Bar:
         desc: str,
         file: TextIO | None = None,
         files: int | None = None,
+        talk: Talk | None = None,
     ) -> None:
         from tqdm import tqdm
 
@@ -102,6 +112,7 @@ class Bar:
         self._weights = [max(1, w) for w in weights]
         self._moved = [0] * len(weights)  # whole bytes: fractions would not add up to the total
         self._files, self._total = 0, len(weights) if files is None else files
+        self._talk = talk or Talk()
         self._bar = tqdm(
             total=sum(self._weights),
             desc=desc,
@@ -125,7 +136,8 @@ class Bar:
         self._count()
 
     def say(self, text: str) -> None:
-        self._bar.write(visible(text), file=self._bar.fp)
+        self._bar.write(one_line(text), file=self._bar.fp)
+        self._talk.note(text, "failure")
 
     def close(self) -> None:
         self._bar.close()
@@ -137,8 +149,11 @@ class Bar:
 class Lines:
     """A line each 30 s for logs and cron: how many files are done."""
 
-    def __init__(self, total: int, desc: str, tally: Tally, heartbeat: bool) -> None:
+    def __init__(
+        self, total: int, desc: str, tally: Tally, heartbeat: bool, talk: Talk | None = None
+    ) -> None:
         self._total, self._desc, self._tally = total, desc, tally
+        self._talk = talk or Talk()
         self._start = time.monotonic()
         self._ended = threading.Event()
         if heartbeat:
@@ -151,7 +166,7 @@ class Lines:
         """The tally counts; nothing to draw."""
 
     def say(self, text: str) -> None:
-        print_line(text)
+        self._talk.say(text, "failure")
 
     def close(self) -> None:
         self._ended.set()
@@ -159,17 +174,6 @@ class Lines:
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT_SECONDS):
             seconds = time.monotonic() - self._start
-            print_line(
-                f"{self._desc}: {self._tally.get_count()}/{self._total} files, {seconds:.0f} s"
-            )
-
-
-def print_line(text: str) -> None:
-    """One line on stderr, control characters made visible."""
-    sys.stderr.write(visible(text) + "\n")
-    sys.stderr.flush()
-
-
-def visible(text: str) -> str:
-    """Text whose control characters cannot move a terminal's cursor."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+            done = self._tally.get_count()
+            text = f"{self._desc}: {done}/{self._total} files, {seconds:.0f} s"
+            self._talk.say(text, "heartbeat", done=done, total=self._total)

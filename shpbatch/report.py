@@ -7,6 +7,7 @@ from typing import Any
 
 from .models import Features, Outcome, Report
 from .runlog import outcome_record
+from .talk import one_line
 
 __all__ = ["as_json", "exit_code", "files", "summary"]
 
@@ -28,11 +29,17 @@ def features(report: Report) -> Features:
     return sum((o.features for o in report.outcomes), Features())
 
 
-def exit_code(report: Report) -> int:
-    """0 all done or up to date; 1 some failed; 3 stopped at --max-failures; 130/143 interrupted."""
+def exit_code(report: Report, nothing: int = 0) -> int:
+    """0 all done or up to date; 1 some failed; 3 stopped at a limit; 130/143 interrupted.
+
+    ``nothing`` is the code where everything was up to date.
+    """
     if report.stopped:
         return _SIGNALS.get(report.stopped, 3)
-    return 1 if files(report)["failed"] else 0
+    counts = files(report)
+    if counts["failed"]:
+        return 1
+    return 0 if counts["done"] else nothing
 
 
 def status(report: Report) -> str:
@@ -53,6 +60,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "files": files(report),
         "features": asdict(features(report)),
         "outcomes": [outcome_record(o) for o in report.outcomes],
+        "vanished": list(report.vanished),
         "log": report.log,
     }
 
@@ -60,8 +68,16 @@ def as_json(report: Report) -> dict[str, Any]:
 def summary(report: Report) -> str:
     """The run in a few lines, failures first."""
     counts = files(report)
+    fresh = sum(o.code == "up-to-date" for o in report.outcomes)
+    skipped = f"{counts['skipped'] - fresh:,} skipped" + (
+        f", {fresh:,} up to date" if fresh else ""
+    )
+    fresh = sum(o.code == "up-to-date" for o in report.outcomes)
+    skipped = f"{counts['skipped'] - fresh:,} skipped" + (
+        f", {fresh:,} up to date" if fresh else ""
+    )
     lines = [
-        f"{counts['done']:,} done, {counts['failed']:,} failed, {counts['skipped']:,} skipped "
+        f"{counts['done']:,} done, {counts['failed']:,} failed, {skipped} "
         f"of {counts['total']:,} files in {report.seconds:.1f} s"
         + (f" -> {report.dst}" if report.dst else ""),
         _account(features(report)),
@@ -69,11 +85,27 @@ def summary(report: Report) -> str:
     if report.stopped:
         lines.append(f"stopped early: {report.stopped}")
     lines += _list("failed", _failures([o for o in report.outcomes if _failed(o)]))
-    noted = [f"{o.sources[0]}: {n}" for o in report.outcomes for n in o.notes]
+    noted = [one_line(f"{o.sources[0]}: {n}") for o in report.outcomes for n in o.notes]
     lines += _list("notes", noted)
+    lines += _list("made, and why", _reasons(report))
+    lines += _list("outputs without a source (--prune removes them)", list(report.vanished))
     if report.log:
         lines.append(f"log: {report.log}")
     return "\n".join(lines)
+
+
+def _reasons(report: Report) -> list[str]:
+    """Why files were made, where some of them were not simply new."""
+    made = [o for o in report.outcomes if o.status == "done"]
+    if all(o.why in ("", "new") for o in made):
+        return []
+    alike: dict[str, list[Outcome]] = {}
+    for outcome in made:
+        alike.setdefault(outcome.why, []).append(outcome)
+    return [
+        one_line(f"{o[0].sources[0]}{f' and {len(o) - 1:,} more' if len(o) > 1 else ''}: {why}")
+        for why, o in alike.items()
+    ]
 
 
 def _failed(outcome: Outcome) -> bool:
@@ -87,7 +119,7 @@ def _failures(failed: list[Outcome]) -> list[str]:
         by_code.setdefault(outcome.code, []).append(outcome)
     lines = []
     for code, outcomes in by_code.items():
-        lines += [f"{o.reason or o.sources[0]} [{code}]" for o in outcomes[:_ALIKE]]
+        lines += [one_line(f"{o.reason or o.sources[0]} [{code}]") for o in outcomes[:_ALIKE]]
         if len(outcomes) > _ALIKE:
             lines.append(f"… and {len(outcomes) - _ALIKE:,} more [{code}]")
     return lines

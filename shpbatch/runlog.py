@@ -71,7 +71,7 @@ class RunLog:
         self._guard = threading.Lock()
         if path:
             os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        self._file = open(path, "ab") if path else None  # noqa: SIM115 (closed by close)
+        self._file = open(path, "ab", buffering=0) if path else None  # noqa: SIM115 (closed by close)
 
     def write(self, event: str, **fields: Any) -> None:
         """Append one event with its time (RFC 3339, UTC)."""
@@ -123,4 +123,5 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 3),
         "notes": list(outcome.notes),
         "attempts": outcome.attempts,
+        "why": outcome.why,
     }

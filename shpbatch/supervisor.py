@@ -8,13 +8,12 @@ the nearest deadline and the `Stop`, on the monotonic clock.
 from __future__ import annotations
 
 import math
-import multiprocessing
 import pickle
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .errors import WorkerError
@@ -30,13 +29,14 @@ from .messages import (
     outcome_of,
 )
 from .models import Outcome
+from .stop import Stop
 from .tally import Budget
-from .worker import Loaded, Worker, end_workers, start_worker, wait
+from .worker import Limits, Loaded, Worker, end_workers, start_worker, wait
 
 BAD_STARTS = 20  # workers in a row dying before they are ready
 HEARTBEAT = 5.0  # seconds; a grandchild may hold pipe and sentinel of a dead worker open
 
-__all__ = ["PoolOptions", "Result", "Stop", "Supervisor"]
+__all__ = ["PoolOptions", "Result", "Supervisor"]
 
 Result = tuple[int, Outcome]
 
@@ -62,6 +62,10 @@ class PoolOptions:
         Seconds that running tasks are given after a stop.
     memory : int or None
         Bytes that the tasks may need together; None is 0.8 of what is available.
+    seconds : float or None
+        No task is begun after so long; those that run are waited for.
+    limits : Limits
+        Of each worker.
     """
 
     workers: int = 16
@@ -71,29 +75,8 @@ class PoolOptions:
     preload: tuple[str, ...] = ()
     grace: float = 2.0
     memory: int | None = None
-
-
-class Stop:
-    """Asks a run to end; may be set from a signal handler or another thread.
-
-    Set once, running tasks get their grace; set twice, they are killed at once.
-    """
-
-    def __init__(self) -> None:
-        self.reason: str | None = None
-        self.count = 0
-        self._reader, self._writer = multiprocessing.Pipe(duplex=False)
-
-    def set(self, reason: str = "stopped") -> None:
-        """Ask, with a reason such as ``"SIGINT"``; the first one is kept."""
-        self.reason = self.reason or reason
-        self.count += 1
-        if self.count == 1:  # never read, so it wakes every run that waits on it
-            self._writer.send_bytes(b"stop")
-
-    def fileno(self) -> int:
-        """Return what the pool waits on."""
-        return self._reader.fileno()
+    seconds: float | None = None
+    limits: Limits = field(default_factory=Limits)
 
 
 class Supervisor:
@@ -120,6 +103,7 @@ class Supervisor:
         self._bad_starts, self._start_after = 0, 0.0
         self._stop, self._stop_at = stop, math.inf
         self._memory = memory
+        self._until = time.monotonic() + (options.seconds or math.inf)
         self._budget = Budget(sys.maxsize if options.memory is None else options.memory)
 
     def run(self) -> Generator[Result, None, None]:
@@ -131,7 +115,7 @@ class Supervisor:
                     self._feed()  # before yielding: workers do not wait for the consumer
                 while self._results:
                     yield self._results.popleft()
-                if not self._left or self._over():
+                if not self._left or self._over() or self._late():
                     return
                 self._handle(self._wait())
         finally:
@@ -149,13 +133,20 @@ class Supervisor:
         running = any(worker.job for worker in self._workers)
         return self._stop.count > 1 or now >= self._stop_at or not running
 
+    def _late(self) -> bool:
+        """Whether the time is up, and nothing runs any more."""
+        return time.monotonic() >= self._until and not any(w.job for w in self._workers)
+
     def _start_missing(self) -> None:
         now = time.monotonic()
         while (
             len(self._workers) < min(self._options.workers, self._left) and now >= self._start_after
         ):
             try:
-                worker = start_worker(self._options.method, self._function, self._options.preload)
+                options = self._options
+                worker = start_worker(
+                    options.method, self._function, options.preload, options.limits
+                )
             except (OSError, EOFError) as error:  # no memory, no handles, no forkserver
                 self._bad_start(f"could not be started: {type(error).__name__}: {error}")
                 self._start_after = now + 0.02 * self._bad_starts
@@ -172,6 +163,8 @@ class Supervisor:
 
     def _feed(self) -> None:
         for worker in [w for w in self._workers if w.ready and w.job is None]:
+            if time.monotonic() >= self._until:
+                return
             job, data = self._next_job()
             if job is None:
                 return
@@ -218,6 +211,8 @@ class Supervisor:
         now = time.monotonic()
         deadlines = [w.deadline for w in self._workers if w.job or not w.ready]
         patience = min([now + HEARTBEAT, self._stop_at, *deadlines])
+        if self._until > now:
+            patience = min(patience, self._until)
         if self._start_after > now:
             patience = min(patience, self._start_after)
         sources: list[Any] = [w.line for w in self._workers]

@@ -1,4 +1,4 @@
-"""What a worker does with one task: read, steps, write, prove, publish."""
+"""What a worker does with one task: read, steps, write, prove; the parent publishes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .account import Account
+from .destination import stage
+from .durable import translated
 from .engine import apply_recipe
 from .errors import LayerError, WriteError
 from .fit import fit
+from .journal import Member, Staged, hash_of
 from .made import made_of
 from .models import Features, Header, Outcome, Sink, Task
-from .output import Made, Output
+from .output import STEM, Made, Output
 from .parts import clear_parts, do_part, header_of, parts_of
 from .proof import prove
-from .publish import publish, refuse_existing, stage, translated
 from .reading import layer_of
+from .rejects import REJECTS, write_rejects
 from .shapefile.reader import Reader
 from .shapefile.shp import BadRecords
 from .shapefile.sidecars import write_sidecars
@@ -39,9 +42,6 @@ def do_task(task: Task, progress: Progress) -> Outcome:
     """Do a task; raise what prevents it."""
     if task.part:
         return do_part(task, layers, progress)
-    traits = traits_of(task.recipe)
-    if not task.overwrite and not traits.partitions:
-        refuse_existing(task.stage, Path(task.sink))
     account = Account(on_bad_value=task.policy.on_bad_value)
     members = task.members or (task,)
     with stage(task.stage) as folder, translated(task.sink), ExitStack() as stack:
@@ -54,6 +54,8 @@ def do_task(task: Task, progress: Progress) -> Outcome:
             reader = stack.enter_context(Reader(member.source, task.policy.on_bad_record))
             header = header_of(member)
             work.before.append(header)
+            work.readers[member.source.name] = reader
+            account.source = member.source.name
             if member.parts:
                 for after, label, made in parts_of(member, reader, account, ticked):
                     work.add(after, label, made, reader)
@@ -98,6 +100,7 @@ class _Work:
     account: Account
     stack: ExitStack
     before: list[Header] = field(default_factory=list)
+    readers: dict[str, Reader] = field(default_factory=dict)
     outputs: dict[str, Output] = field(default_factory=dict)
 
     def add(self, header: Header, label: str, made: Made, reader: Reader) -> None:
@@ -120,29 +123,52 @@ class _Work:
         output.add(made)
 
     def finish(self) -> Outcome:
-        """Close, prove and publish; the account must balance."""
+        """Close and prove; the account must balance."""
         features = self.account.features(sum(o.count for o in self.outputs.values()))
         if not features.balances():
             raise LayerError(f"the account of features does not balance: {features}", "unbalanced")
         sinks = sink_paths(self.task.sink, list(self.outputs))
-        for output, sink in zip(self.outputs.values(), sinks, strict=True):
-            if not self.task.overwrite:
-                refuse_existing(self.task.stage, sink)
+        staged = []
+        for output in self.outputs.values():
             self._complete(output)
+        self._check_policy()
+        if self.account.rejects and self.outputs:
+            folder = next(iter(self.outputs.values())).folder
+            write_rejects(folder / f"{STEM}.{REJECTS}", self.account.rejects, self.readers)
         for output, sink in zip(self.outputs.values(), sinks, strict=True):
-            publish(self.task.stage, output.folder, sink)
-        members = self.task.members or (self.task,)
+            members = members_of(output.folder)
+            staged.append(Staged(str(output.folder), str(sink), members, output.count))
         return Outcome(
-            tuple(m.source.name for m in members),
+            tuple(m.source.name for m in self.task.members or (self.task,)),
             "done",
-            sinks=tuple(
-                Sink(str(sink), output.count)
-                for output, sink in zip(self.outputs.values(), sinks, strict=True)
-            ),
+            sinks=tuple(Sink(s.sink, s.features) for s in staged),
+            staged=tuple(staged),
+            why=self.task.why,
             features=features,
             notes=tuple(dict.fromkeys(n for h in self.before for n in _told(h)))
             + _notes(self.account, features),
         )
+
+    def _check_policy(self) -> None:
+        """Fail where features were rejected, or values lost, and that was not to be.
+
+        Raises
+        ------
+        LayerError
+            ``features-rejected``, ``values-lost``.
+        """
+        policy, account = self.task.policy, self.account
+        if policy.on_bad_feature == "fail" and account.rejects:
+            first = account.rejects[0]
+            raise LayerError(
+                f"{len(account.rejects):,} features would be rejected, the first (FID {first.row}) "
+                f"by {first.step}: {first.reason}; --on-bad-feature reject writes them aside",
+                "features-rejected",
+            )
+        if policy.on_loss == "fail" and account.losses:
+            raise LayerError(
+                f"{'; '.join(_lost(account))}: --on-loss warn writes it all the same", "values-lost"
+            )
 
     def _complete(self, output: Output) -> None:
         output.flaws |= self.account.flaws
@@ -157,6 +183,14 @@ class _Work:
         write_sidecars(bundle, self.before[0], output.header, output.folder)
         for text, count in output.notes.items():
             self.account.note(text, count)
+        for text, count in output.losses.items():
+            self.account.lose(text, count)
+
+
+def members_of(folder: Path) -> dict[str, Member]:
+    """The files of a staged set, each with its hash."""
+    found = sorted(p for p in folder.iterdir() if p.is_file())
+    return {p.name[len(STEM) + 1 :]: Member(p.stat().st_size, hash_of(p)) for p in found}
 
 
 def _told(source: Header) -> list[str]:
@@ -168,8 +202,21 @@ def _told(source: Header) -> list[str]:
 def _notes(account: Account, features: Features) -> tuple[str, ...]:
     found = [f"normalised: {flaw}" for flaw in account.flaws]
     found += [f"{text} ({count:,})" for text, count in account.notes.items()]
+    found += _lost(account)
+    if account.rejects:
+        first = account.rejects[0]
+        found.append(f"features were rejected, the first by {first.step}: {first.reason}")
     if features.deleted:
         found.append(f"{features.deleted:,} features were flagged as deleted and left out")
     if features.unreadable:
         found.append(f"{features.unreadable:,} records could not be read and were left out")
     return tuple(found)
+
+
+def _lost(account: Account) -> list[str]:
+    """Losses with their counts and first examples."""
+    told = []
+    for text, count in account.losses.items():
+        example = account.examples.get(text)
+        told.append(f"{text} ({count:,}" + (f", the first {example})" if example else ")"))
+    return told

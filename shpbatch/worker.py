@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Line = Connection[Any, Any]
 
-__all__ = ["Loaded", "Worker", "end_workers", "start_worker", "wait"]
+__all__ = ["Limits", "Loaded", "Worker", "end_workers", "start_worker", "wait"]
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "GDAL_NUM_THREADS")
 #: glibc gives arrays of some MB back at once and takes them anew for the next window, zeroed page
@@ -62,6 +62,34 @@ class Loaded:
     missing: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a worker may take.
+
+    Attributes
+    ----------
+    memory : int or None
+        Bytes of its own (``RLIMIT_DATA``; where a system has not that, ``RLIMIT_AS``):
+        what asks for more gets a MemoryError, and fails alone.
+    nice : int
+        Added to its niceness.
+    """
+
+    memory: int | None = None
+    nice: int = 0
+
+    def take_hold(self) -> None:
+        """Apply to this process; on Windows there are none."""
+        if self.nice and hasattr(os, "nice"):
+            os.nice(self.nice)
+        if self.memory is None or sys.platform == "win32":
+            return
+        import resource
+
+        kind = resource.RLIMIT_DATA if sys.platform == "linux" else resource.RLIMIT_AS
+        resource.setrlimit(kind, (self.memory, self.memory))
+
+
 class _Sender:
     """The worker's side of the pipe; locked, since a task may report from its own threads."""
 
@@ -82,9 +110,10 @@ class _Sender:
                 self.send(pickle.dumps(("progress", fraction, 0.0)))
 
 
-def work(line: Line, function: bytes, preload: tuple[str, ...]) -> None:
+def work(line: Line, function: bytes, preload: tuple[str, ...], limits: Limits) -> None:
     """Be a worker until the parent closes the pipe."""
     _settle()
+    limits.take_hold()
     sender = _Sender(line)
     loaded = _load(preload)
     try:
@@ -179,12 +208,12 @@ class Worker:
     since: float = 0.0
 
 
-def start_worker(method: str, function: bytes, preload: tuple[str, ...]) -> Worker:
+def start_worker(method: str, function: bytes, preload: tuple[str, ...], limits: Limits) -> Worker:
     """Start a worker process with a pipe of its own."""
     context = cast("SpawnContext", multiprocessing.get_context(method))
     ours, theirs = context.Pipe()
     process = context.Process(
-        target=work, args=(theirs, function, preload), name="shpbatch-worker", daemon=True
+        target=work, args=(theirs, function, preload, limits), name="shpbatch-worker", daemon=True
     )
     try:
         with _start_lock, _blank_main(), _one_thread(), _no_interrupt():

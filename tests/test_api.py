@@ -14,8 +14,8 @@ import pytest
 
 import shpbatch
 from shpbatch import Outcome, Recipe, map_parser, shp_parser
+from shpbatch.destination import claim
 from shpbatch.errors import BusyError, PlanError, RecipeError, SourceError
-from shpbatch.publish import claim
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 TO_WEB = [("reproject", {"dst_crs": "EPSG:3857", "src_crs_default": "EPSG:4326"})]
@@ -108,13 +108,15 @@ def test_existing_outputs_are_refused_skipped_or_replaced(places: Path, tmp_path
     kwargs = {**FAST, "exclude": ["virginia*"]}
     shpbatch.run(places, out, TO_WEB, **kwargs)
     before = snapshot(out / "places")
+    again = shpbatch.run(places, out, TO_WEB, **kwargs)
+    assert {o.code for o in again.outcomes} == {"up-to-date"}
     with pytest.raises(PlanError, match="--overwrite") as refused:
-        shpbatch.run(places, out, TO_WEB, **kwargs)
+        shpbatch.run(places, out, TO_WEB, if_exists="fail", **kwargs)
     assert refused.value.code == "exists"
     skipped = shpbatch.run(places, out, TO_WEB, if_exists="skip", **kwargs)
     assert {o.status for o in skipped.outcomes} == {"skipped"}
     assert snapshot(out / "places") == before
-    again = shpbatch.run(places, out, TO_WEB, if_exists="overwrite", **kwargs)
+    again = shpbatch.run(places, out, TO_WEB, if_exists="overwrite", force=True, **kwargs)
     assert {o.status for o in again.outcomes} == {"done"}
     assert snapshot(out / "places") != before
 
@@ -213,17 +215,17 @@ def test_a_retry_knows_the_output_of_a_worker_killed_after_publishing(
     marker = tmp_path / "killed-once"
 
     def deadly(path: str) -> Outcome:
-        import shpbatch.publish
+        import shpbatch.publishing
 
-        forget = shpbatch.publish.forget
+        finish = shpbatch.publishing.finish
 
-        def fatal(dst: str, sink: Path) -> None:
+        def fatal(*given: object) -> None:
             if not marker.exists():
                 marker.touch()
                 os.kill(os.getpid(), 9)
-            forget(dst, sink)
+            finish(*given)
 
-        shpbatch.publish.forget = fatal
+        shpbatch.publishing.finish = fatal
         return shp_parser(path, recipe="! centroid", dst=tmp_path / "out")
 
     path = str(places / "soho/SohoWater.shp")

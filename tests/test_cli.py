@@ -110,7 +110,7 @@ def test_run_prints_one_json_object(tmp_path: Path) -> None:
     out, err = process.communicate(timeout=200)
     assert process.returncode == 1, err
     record = json.loads(out)
-    assert set(record) == JSON_KEYS | {"log"}
+    assert set(record) == JSON_KEYS | {"log", "vanished"}
     assert record["exit_code"] == 1
     assert record["status"] == "failed"
     assert record["files"] == {"total": 17, "done": 16, "failed": 1, "skipped": 0}
@@ -258,7 +258,7 @@ def test_demo_works_from_any_directory(tmp_path: Path) -> None:
 
 
 def test_another_run_holds_the_destination(shell: Shell, tmp_path: Path) -> None:
-    from shpbatch.publish import claim
+    from shpbatch.destination import claim
 
     with claim(str(tmp_path / "out")):
         code, _, err = shell("run", SAMPLE / "places", "-o", tmp_path / "out", *TO_WEB)

@@ -23,7 +23,7 @@ from shapefiles import WGS84, dbf_bytes, source
 from shpbatch.errors import LayerError, ReadError
 from shpbatch.layer import Layer
 from shpbatch.models import Outcome, Policy, Recipe, Task
-from shpbatch.parser import run_task
+from shpbatch.parser import run_alone
 from shpbatch.reading import read_layer
 from shpbatch.recipe import as_recipe
 
@@ -112,7 +112,7 @@ def ran(path: Path, out: Path, recipe: str, policy: Policy = POLICIES[0]) -> Out
     sink = out / "a.shp"
     sink.unlink(missing_ok=True)
     task = Task(source(path), RECIPES[recipe], str(sink), str(out), overwrite=True, policy=policy)
-    outcome = run_task(task, lambda share: None)
+    outcome = run_alone(task)
     assert outcome.code != "unexpected", outcome.detail
     # Nobody else writes here, and what is written must be what was meant.
     assert outcome.code not in ("write-differs", "write-incomplete", "source-changed"), outcome
@@ -426,7 +426,7 @@ def test_a_mutated_prj_is_a_crs_or_a_reason(block: int, tmp_path: Path) -> None:
             source(hurt.path), recipe, str(tmp_path / "out/a.shp"), str(tmp_path / "out"),
             overwrite=True,
         )  # fmt: skip
-        outcome = run_task(task, lambda share: None)
+        outcome = run_alone(task)
         assert outcome.status in ("done", "failed"), (seed, outcome.reason)
         assert outcome.code != "unexpected", (seed, outcome.detail)
 

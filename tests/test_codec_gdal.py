@@ -37,7 +37,7 @@ from shpbatch.discover import discover
 from shpbatch.errors import ReadError
 from shpbatch.layer import Layer
 from shpbatch.models import Outcome, Recipe, Source, Task
-from shpbatch.parser import run_task
+from shpbatch.parser import run_alone
 from shpbatch.reading import read_layer
 from shpbatch.recipe import as_recipe
 
@@ -383,7 +383,7 @@ def out(tmp_path: Path) -> Iterator[Path]:
 
 def done(real: Real, recipe: Recipe, out: Path) -> tuple[Outcome, Path]:
     sink = out / "a.shp"
-    outcome = run_task(Task(real.source, recipe, str(sink), str(out)), lambda share: None)
+    outcome = run_alone(Task(real.source, recipe, str(sink), str(out)))
     assert outcome.status == "done", (outcome.reason, outcome.detail)
     assert outcome.features is not None and outcome.features.balances()
     return outcome, sink

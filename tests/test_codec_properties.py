@@ -21,7 +21,7 @@ from test_codec_gdal import assert_gdal_reads_the_same, assert_pyshp_reads_the_s
 
 from shpbatch.aspects import Fields, Geometry, Header
 from shpbatch.models import Outcome, Task
-from shpbatch.parser import run_task
+from shpbatch.parser import run_alone
 from shpbatch.reading import read_layer
 from shpbatch.recipe import as_recipe
 from shpbatch.shapefile import reader as reader_module
@@ -121,7 +121,7 @@ def drawn_layers(draw: st.DrawFn) -> Drawn:
 
 def run(path: Path, sink: Path, recipe: Any) -> Outcome:
     task = Task(source(path), as_recipe(recipe), str(sink), str(sink.parent), overwrite=True)
-    outcome = run_task(task, lambda share: None)
+    outcome = run_alone(task)
     assert outcome.status == "done", (outcome.reason, outcome.detail)
     return outcome
 

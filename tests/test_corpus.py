@@ -100,21 +100,20 @@ def test_outputs_are_complete_and_read_back(first: tuple[Path, dict, str]) -> No
         assert info["crs"] == "EPSG:4326", path
 
 
-def test_a_second_run_refuses_then_skips(first: tuple[Path, dict, str]) -> None:
+def test_a_second_run_finds_all_up_to_date(first: tuple[Path, dict, str]) -> None:
     out, record, _ = first
-    code, refused, err = run(out)
-    assert (code, refused["code"]) == (2, "exists")
-    assert "--overwrite" in err
-    code, skipped, _ = run(out, "--if-exists", "skip")
-    assert code == 1
-    assert skipped["files"]["skipped"] == record["files"]["done"]
-    assert skipped["files"]["failed"] == record["files"]["failed"]
+    for options in ((), ("--if-exists", "skip")):
+        code, again, _ = run(out, *options)
+        assert code == 1
+        assert again["files"]["done"] == 0
+        assert again["files"]["skipped"] == record["files"]["done"]
+        assert again["files"]["failed"] == record["files"]["failed"]
 
 
-def test_overwrite_redoes(first: tuple[Path, dict, str]) -> None:
+def test_force_redoes(first: tuple[Path, dict, str]) -> None:
     out, record, _ = first
     some = ("--include", "r-spData-2.2.1/*", "--include", "mbostock-shapefile-ffe6088/*")
-    code, again, _ = run(out, "--overwrite", "-j", "4", *some)
+    code, again, _ = run(out, "--force", "-j", "4", *some)
     assert code == 1
     told = {o["sources"][0]: (o["status"], o["features"]) for o in record["outcomes"]}
     assert {o["status"] for o in again["outcomes"]} == {"done", "failed"}

@@ -12,7 +12,7 @@ import shapefiles as make
 import shpbatch
 from shpbatch.aspects import Coords
 from shpbatch.models import Outcome, Policy, Recipe, Task
-from shpbatch.parser import run_task
+from shpbatch.parser import run_alone
 from shpbatch.reading import read_layer
 from shpbatch.recipe import parse_chain
 from shpbatch.registry import step
@@ -28,7 +28,7 @@ def run(path: Path, folder: Path, chain: str = "", policy: Policy | None = None)
     """Run a chain on one layer into ``folder/a.shp``."""
     recipe = parse_chain(chain) if chain else Recipe()
     task = Task(make.source(path), recipe, str(folder / "a.shp"), str(folder))
-    outcome = run_task(task if policy is None else Task(**{**fields(task), "policy": policy}))
+    outcome = run_alone(task if policy is None else Task(**{**fields(task), "policy": policy}))
     assert outcome.status == "done", outcome.reason
     return outcome
 
@@ -209,7 +209,7 @@ def test_bad_values_become_null_or_reject_their_row_by_policy(tmp_path: Path) ->
     path = make.write(tmp_path / "in", dbf=dbf)
     chain = "calculate --field twice --expression 'n * 2'"
     outcome = run(path, tmp_path / "null", chain)
-    assert any("field n" in n and "(2)" in n for n in outcome.notes), outcome.notes
+    assert any("field n" in n and "(2," in n for n in outcome.notes), outcome.notes
     after = read_layer(make.source(tmp_path / "null/a.shp"))
     assert after.column("twice").to_pylist() == [3.0, None, None]
     outcome = run(path, tmp_path / "reject", chain, Policy(on_bad_value="reject"))
@@ -222,6 +222,6 @@ def test_more_than_2_gb_is_refused_before_anything_is_published(
 ) -> None:
     monkeypatch.setattr("shpbatch.shapefile.writer.LARGEST", 20_000)
     task = Task(make.source(SIDS), parse_chain("buffer 1"), str(tmp_path / "a.shp"), str(tmp_path))
-    outcome = run_task(task)
+    outcome = run_alone(task)
     assert (outcome.status, outcome.code) == ("failed", "too-large")
     assert not (tmp_path / "a.shp").exists()

@@ -47,8 +47,8 @@ SHOWN = {
         "columns": r"before +281 +5 +18\s+after +281 +0 +20",
         "new-columns": r"area_km2 +vertices",
         "log": r"start outcome outcome \.\.\. end\n.*'done': 16, 'failed': 1",
-        "exists": r"\[exists\] out.awkward",
-        "skip-run": r"skipped +16\s+failed +1",
+        "exists": r"recipe changed: .* → .* ! buffer",
+        "skip-run": r"up-to-date +16\s+shp-truncated +1",
     },
 }
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from shpbatch import progress
-from shpbatch.progress import Bar, Lines, open_progress, print_line
+from shpbatch import progress, talk
+from shpbatch.progress import Bar, Lines, open_progress
+from shpbatch.talk import print_line
 from shpbatch.tally import Tally
 
 
@@ -120,7 +121,7 @@ def test_the_heartbeat_comes_from_its_own_thread(
     def noted(text: str) -> None:
         beats.append((threading.current_thread().name, text))
 
-    monkeypatch.setattr(progress, "print_line", noted)
+    monkeypatch.setattr(talk, "print_line", noted)
     tally = Tally()
     lines = Lines(7, "parse", tally, heartbeat=True)
     assert wait_for(lambda: len(beats) >= 2)  # this thread told it nothing

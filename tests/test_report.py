@@ -12,6 +12,7 @@ from shpbatch.report import as_json, exit_code, files, summary
 #: design.md, section 9, and the log that every run has.
 KEYS = {
     "schema", "run_id", "status", "exit_code", "seconds", "files", "features", "outcomes", "log",
+    "vanished",
 }  # fmt: skip
 FILES = {"total", "done", "failed", "skipped"}
 FEATURES = {
@@ -77,7 +78,7 @@ def test_the_object_has_exactly_the_keys_of_the_design() -> None:
     assert set(record["files"]) == FILES
     assert set(record["features"]) == FEATURES
     for outcome in record["outcomes"]:
-        assert set(outcome) - {"notes", "attempts"} == OUTCOME
+        assert set(outcome) - {"notes", "attempts", "why"} == OUTCOME
         assert set(outcome["features"]) == FEATURES
         assert all(set(sink) == {"path", "features"} for sink in outcome["sinks"])
     assert record == json.loads(json.dumps(record))

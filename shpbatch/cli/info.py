@@ -26,7 +26,7 @@ def command(src: tuple[str, ...], as_json: bool, **options: Any) -> None:
     from ..discover import discover
     from ..errors import ShpbatchError
     from ..header import read_header
-    from ..progress import visible
+    from ..talk import visible
 
     failed = False
     for source in discover(src, **options).sources:

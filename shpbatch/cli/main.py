@@ -16,6 +16,9 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "run": "Run a recipe over folders of shapefiles.",
     "plan": "Show what run would do, file by file; write nothing.",
+    "runs": "List past runs on an output folder.",
+    "log": "Show one run: what became of each file.",
+    "verify": "Check every output against what was published.",
     "info": "Show type, count, CRS, encoding and fields of layers.",
     "steps": "List the steps, or explain one.",
     "recipe": "Help with recipe files: their JSON Schema.",
@@ -64,7 +67,7 @@ def cli() -> None:
 def main() -> None:
     """Entry point: errors of ours are one sentence and an exit code."""
     from ..errors import ShpbatchError
-    from ..progress import print_line
+    from ..talk import print_line
 
     # numpy starts a thread a core for its linear algebra, of which there is none here: 0.1 s.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -89,12 +89,37 @@ def layout_options(function: F) -> F:
             ),
             click.option(
                 "--if-exists",
-                type=click.Choice(["fail", "skip", "overwrite"]),
-                default="fail",
+                type=click.Choice(["update", "fail", "skip", "overwrite"]),
+                default="update",
                 show_default=True,
-                help="Where an output is there already.",
+                help="Where an output is there: update makes what is stale, of ours.",
             ),
-            click.option("--overwrite", is_flag=True, help="Same as --if-exists overwrite."),
+            click.option(
+                "--overwrite",
+                is_flag=True,
+                help="Replace also outputs that are not ours or were edited since.",
+            ),
+            click.option("--force", is_flag=True, help="Make up-to-date outputs anew, too."),
+            click.option(
+                "--rerun-triggers",
+                default="source,recipe,layer,code,libraries",
+                show_default=True,
+                metavar="LIST",
+                callback=lambda ctx, param, value: value.split(","),
+                help="What makes an output stale.",
+            ),
+            click.option(
+                "--verify",
+                type=click.Choice(["stat", "hash"]),
+                default="stat",
+                show_default=True,
+                help="Whether files are the same: by size and time, or by content.",
+            ),
+            click.option(
+                "--retry-failed",
+                is_flag=True,
+                help="Do only what failed last time, also what is in quarantine.",
+            ),
         ]
     ):
         function = option(function)

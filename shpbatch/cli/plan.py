@@ -43,13 +43,15 @@ def show_plan(plan: Plan, as_json: bool) -> None:
 
 def _record(task: Task, header: Header | None) -> dict[str, Any]:
     problem = task.problem
+    told = problem or task.skip
     return {
         "source": task.source.name,
         "merged": [m.source.name for m in task.members],
         "sink": task.sink,
         "action": _action(task),
-        "code": problem.code if problem else None,
-        "reason": problem.reason if problem else task.skip,
+        "code": told.code if told else None,
+        "reason": told.reason if told else None,
+        "why": task.why,
         "header": asdict(header) if header and not problem else None,
     }
 
@@ -63,7 +65,7 @@ def _line(task: Task, header: Header | None) -> str:
     if task.problem:
         return f"{action:6}  {task.problem.reason} [{task.problem.code}]"
     if task.skip:
-        return f"{action:6}  {task.skip}"
+        return f"{action:6}  {task.skip.reason}"
     what = f"{header.count:,} {header.geometry_type}" if header else ""
     more = f" and {len(task.members) - 1:,} more" if len(task.members) > 1 else ""
-    return f"{action:6}  {task.source.name}{more} -> {task.sink}  ({what})"
+    return f"{action:6}  {task.source.name}{more} -> {task.sink}  ({what}; {task.why})"

@@ -15,10 +15,16 @@ from .options import ChainCommand, layout_options, recipe_of, recipe_options, so
 
 __all__ = ["command"]
 
+#: Options of the run that the plan has not.
+_RUN_ONLY = [
+    *("workers", "timeout", "retries", "log", "durability", "prune", "wait", "max_seconds"),
+    *("mem_limit", "nice", "log_format", "log_file", "metrics_file"),
+]
 EPILOG = """
 \b
 Exit codes: 0 all done or up to date; 1 some files failed; 2 the request is wrong;
-3 stopped at --max-failures; 75 another run holds the destination; 130/143 interrupted.
+3 stopped at --max-failures or --max-seconds; 75 another run holds the destination;
+130/143 interrupted.
 """
 
 
@@ -28,6 +34,17 @@ def _workers(ctx: click.Context, param: click.Parameter, value: str) -> int:
     if value.isdigit() and int(value) > 0:
         return int(value)
     raise click.BadParameter("a number of 1 or more, or 'auto'")
+
+
+def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """A size such as ``512M`` or ``2G``."""
+    if value is None:
+        return None
+    units = {"K": 10, "M": 20, "G": 30, "T": 40}
+    number, unit = (value[:-1], value[-1].upper()) if value[-1:].isalpha() else (value, "")
+    if not number.isdigit() or (unit and unit not in units):
+        raise click.BadParameter("bytes, or a number with K, M, G or T")
+    return int(number) << units.get(unit, 0)
 
 
 @click.command(cls=ChainCommand, name="run", epilog=EPILOG)
@@ -65,7 +82,62 @@ def _workers(ctx: click.Context, param: click.Parameter, value: str) -> int:
     show_default=True,
     help="Cells that a step reads and that hold no value of their type.",
 )
+@click.option(
+    "--on-bad-feature",
+    type=click.Choice(["reject", "fail"]),
+    default="reject",
+    show_default=True,
+    help="Features that a step cannot do: write them aside, or fail the layer.",
+)
+@click.option(
+    "--on-loss",
+    type=click.Choice(["warn", "fail"]),
+    default="warn",
+    show_default=True,
+    help="Values that cannot be kept as they are: tell, or fail the layer.",
+)
 @click.option("--no-proof", is_flag=True, help="Do not read back what was written.")
+@click.option(
+    "--durability",
+    type=click.Choice(["full", "fast"]),
+    default="full",
+    show_default=True,
+    help="full: outputs survive a power cut; fast: a kill.",
+)
+@click.option("--prune", is_flag=True, help="Remove outputs whose sources are gone.")
+@click.option(
+    "--wait",
+    is_flag=False,
+    flag_value="inf",
+    default="0",
+    type=float,
+    metavar="[SECONDS]",
+    help="Wait for another run on the same output folder to end.",
+)
+@click.option(
+    "--max-seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="Begin no file after so long; the next run goes on.",
+)
+@click.option(
+    "--exit-nothing",
+    type=click.IntRange(0, 255),
+    default=0,
+    show_default=True,
+    metavar="CODE",
+    help="Exit code where everything was up to date.",
+)
+@click.option("--mem-limit", callback=_bytes, metavar="SIZE", help="Of a worker, such as 2G.")
+@click.option("--nice", type=click.IntRange(0, 19), default=0, help="Workers yield to others.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Of the lines on stderr.",
+)
+@click.option("--log-file", type=click.Path(), help="These lines also go there, rotated at 10 MB.")
+@click.option("--metrics-file", type=click.Path(), help="Metrics for Prometheus (x.prom).")
 @click.option("--max-failures", metavar="N|N%", help="Stop after so many failed files.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failed file.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show the plan, write nothing.")
@@ -104,7 +176,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     _print(report, options["as_json"], options["quiet"])
     from ..report import exit_code
 
-    sys.exit(exit_code(report))
+    sys.exit(exit_code(report, options["exit_nothing"]))
 
 
 def planned(ctx: click.Context, options: dict[str, Any]) -> Any:
@@ -128,19 +200,20 @@ def execute(ctx: click.Context, options: dict[str, Any]) -> Report:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stopped)
     settings = api.RunOptions(**_settings(options, layout=True), **_settings(options, layout=False))
-    return api.execute(planned(ctx, options), settings, stop)
+    return api.execute(lambda: planned(ctx, options), settings, stop)
 
 
 def _settings(options: dict[str, Any], layout: bool) -> dict[str, Any]:
     """Options of the command line as fields of RunOptions: those of the plan, or the others."""
     if layout:
         names = ["include", "exclude", "limit", "flat", "each_step", "merge", "field_strategy"]
-        names += ["source_field", "on_bad_record", "on_bad_value"]
+        names += ["source_field", "on_bad_record", "on_bad_value", "on_bad_feature", "on_loss"]
+        names += ["force", "rerun_triggers", "verify", "retry_failed"]
         if_exists = "overwrite" if options["overwrite"] else options["if_exists"]
         kept = {n: options[n] for n in names if n in options}  # `plan` has fewer
         return {**kept, "if_exists": if_exists, "proof": not options.get("no_proof")}
     return {
-        **{n: options[n] for n in ("workers", "timeout", "retries", "log")},
+        **{n: options[n] for n in _RUN_ONLY},
         "max_failures": 1 if options["fail_fast"] else options["max_failures"],
         "progress": "none" if options["quiet"] else options["progress"],
     }
@@ -150,9 +223,9 @@ def _print(report: Report, as_json: bool, quiet: bool) -> None:
     """The object on stdout and the talk on stderr, or the summary on stdout."""
     import json
 
-    from ..progress import print_line, visible
     from ..report import as_json as json_object
     from ..report import summary
+    from ..talk import print_line, visible
 
     if as_json:
         click.echo(json.dumps(json_object(report)))

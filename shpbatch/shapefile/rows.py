@@ -91,8 +91,8 @@ class TableWriter:
     encoding : str
     ldid : int
         Language driver id.
-    notes : dict
-        Losses that the format forced, counted by field.
+    notes, losses : dict
+        What became of fields, and what the format forced, counted.
     header : bytes
         What stands before the first row.
     """
@@ -101,6 +101,7 @@ class TableWriter:
     encoding: str
     ldid: int
     notes: dict[str, int] = field(default_factory=dict)
+    losses: dict[str, int] = field(default_factory=dict)
     header: bytes = b""
 
     def write(self, path: Path, pieces: Sequence[Piece]) -> None:
@@ -188,7 +189,9 @@ class TableWriter:
             made[:, at : at + f.width] = cells
             at += f.width
             what = f"rounded to {f.width} characters, {f.decimals} decimals"
-            self._note(f"field {f.name}: numbers were {what}", rounded)
+            if rounded:
+                text = f"field {f.name}: numbers were {what}"
+                self.losses[text] = self.losses.get(text, 0) + rounded
         return made
 
     def _note(self, text: str, count: int) -> None:

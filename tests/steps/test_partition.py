@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -68,6 +69,9 @@ def test_an_output_that_is_there_is_not_replaced(tmp_path: Path) -> None:
     recipe = [("partition", {"field": "Count"})]
     assert shpbatch.run(PEOPLE, tmp_path, recipe, workers=1).outcomes[0].status == "done"
     before = make.snapshot(tmp_path / "SohoPeople")
+    again = shpbatch.run(PEOPLE, tmp_path, recipe, workers=1).outcomes[0]
+    assert (again.status, again.code) == ("skipped", "up-to-date")
+    shutil.rmtree(tmp_path / ".shpbatch")  # now it is anybody's
     again = shpbatch.run(PEOPLE, tmp_path, recipe, workers=1).outcomes[0]
     assert (again.status, again.code) == ("failed", "exists")
     assert make.snapshot(tmp_path / "SohoPeople") == before

@@ -1,0 +1,25 @@
+"""The ledger of a destination, for the commands that look at it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..destination import STATE
+from ..errors import PlanError
+from ..ledger import LEDGER, Ledger
+
+__all__ = ["opened"]
+
+
+def opened(dst: str) -> Ledger:
+    """The ledger, to look at.
+
+    Raises
+    ------
+    PlanError
+        ``no-ledger`` where no run has been.
+    """
+    path = Path(dst, STATE, LEDGER)
+    if not path.exists():
+        raise PlanError(f"{dst}: no run has written here; name the folder of -o", "no-ledger")
+    return Ledger(path, read_only=True)

@@ -1,0 +1,251 @@
+"""What was made, of what, when, and what failed: the memory of a destination.
+
+SQLite in the private folder, written by the parent alone. The journal stands
+in for what is not yet in it, so nothing that was published is unknown.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .durable import Durability
+from .errors import PlanError, WriteError
+
+__all__ = ["LEDGER", "Ledger", "Made", "Quarantined"]
+
+LEDGER = "ledger.db"
+VERSION = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS runs (
+    run_id TEXT PRIMARY KEY, started TEXT NOT NULL, ended TEXT, status TEXT,
+    exit_code INTEGER, seconds REAL, files TEXT, features TEXT, recipe TEXT
+);
+CREATE TABLE IF NOT EXISTS outcomes (
+    run_id TEXT NOT NULL, key BLOB NOT NULL, record TEXT NOT NULL, why TEXT
+);
+CREATE INDEX IF NOT EXISTS outcomes_of_run ON outcomes (run_id);
+CREATE TABLE IF NOT EXISTS outputs (
+    key BLOB PRIMARY KEY, run_id TEXT NOT NULL, provenance TEXT NOT NULL, members TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS troubles (
+    key BLOB PRIMARY KEY, run_id TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
+    provenance TEXT NOT NULL
+);
+"""
+#: Past runs whose outcomes are kept.
+KEPT_RUNS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An output as the ledger knows it.
+
+    Attributes
+    ----------
+    provenance : dict
+        What it was made of, see `provenance`.
+    members : dict of str to list
+        Its files by path below the destination: bytes, modification time in
+        ns, SHA-256.
+    """
+
+    provenance: dict[str, Any]
+    members: dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A failure that is remembered: of what status, why, and of what it came."""
+
+    status: str
+    reason: str
+    provenance: dict[str, Any]
+
+
+class Ledger:
+    """The ledger of one destination; a context manager.
+
+    Parameters
+    ----------
+    path : Path
+    durability : {"full", "fast"}
+        Whether each transaction waits for the disk.
+    read_only : bool
+        Look only; one that does not exist is empty.
+
+    Raises
+    ------
+    PlanError
+        ``ledger-broken``, ``ledger-newer``.
+    """
+
+    def __init__(
+        self, path: Path, durability: Durability = "full", read_only: bool = False
+    ) -> None:
+        self.path = path
+        try:
+            self._db = self._open(read_only)
+            found = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if found > VERSION:
+                raise PlanError(
+                    f"{path}: was written by a newer shpbatch; update this one", "ledger-newer"
+                )
+            if not read_only or not path.exists():
+                self._db.execute(f"PRAGMA synchronous = {_SYNC[durability]}")
+                self._db.executescript(f"BEGIN;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;")
+        except sqlite3.DatabaseError as error:
+            raise PlanError(
+                f"{path}: the ledger cannot be read ({error}); move it away and run again with "
+                "--overwrite, which makes every output anew",
+                "ledger-broken",
+            ) from error
+
+    def _open(self, read_only: bool) -> sqlite3.Connection:
+        if read_only:
+            if not self.path.exists():
+                return sqlite3.connect(":memory:")
+            uri = f"{self.path.absolute().as_uri()}?mode=ro"
+            return sqlite3.connect(uri, uri=True, timeout=10)
+        # The thread that publishes writes it, one call at a time.
+        return sqlite3.connect(self.path, check_same_thread=False, timeout=10, isolation_level=None)
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All of it or nothing.
+
+        Raises
+        ------
+        WriteError
+            ``disk-full``, ``write-failed``.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            if self._db.in_transaction:  # SQLite ends it by itself where the disk is full
+                self._db.execute("ROLLBACK")
+            if not isinstance(error, sqlite3.OperationalError):
+                raise
+            full = "full" in str(error)
+            raise WriteError(
+                f"{self.path}: cannot be written: {error}; "
+                + ("free some space and run again" if full else "run again"),
+                "disk-full" if full else "write-failed",
+            ) from error
+
+    # -- outputs -------------------------------------------------------------
+
+    def made(self) -> dict[str, Made]:
+        """All outputs by key: the path of the first sink below the destination."""
+        rows = self._db.execute("SELECT key, provenance, members FROM outputs")
+        return {os.fsdecode(k): Made(json.loads(p), json.loads(m)) for k, p, m in rows}
+
+    def put_made(self, key: str, run_id: str, made: Made) -> None:
+        """Remember an output; what was wrong with it before is settled."""
+        texts = json.dumps(made.provenance), json.dumps(made.members)
+        self._db.execute(
+            "INSERT OR REPLACE INTO outputs VALUES (?, ?, ?, ?)", (os.fsencode(key), run_id, *texts)
+        )
+        self._db.execute("DELETE FROM troubles WHERE key = ?", (os.fsencode(key),))
+
+    def forget_made(self, keys: Iterable[str]) -> None:
+        """Outputs that were removed."""
+        self._db.executemany("DELETE FROM outputs WHERE key = ?", [(os.fsencode(k),) for k in keys])
+
+    # -- failures ------------------------------------------------------------
+
+    def troubles(self) -> dict[str, Quarantined]:
+        """What failed last time and has not been made since, by key."""
+        rows = self._db.execute("SELECT key, status, reason, provenance FROM troubles")
+        return {os.fsdecode(k): Quarantined(s, why, json.loads(p)) for k, s, why, p in rows}
+
+    def put_trouble(self, key: str, run_id: str, trouble: Quarantined) -> None:
+        """Remember a failure."""
+        reason, made_of = _storable(trouble.reason), json.dumps(trouble.provenance)
+        row = os.fsencode(key), run_id, trouble.status, reason, made_of
+        self._db.execute("INSERT OR REPLACE INTO troubles VALUES (?, ?, ?, ?, ?)", row)
+
+    # -- runs ----------------------------------------------------------------
+
+    def begin(self, run_id: str, started: str, recipe: str) -> None:
+        """A run begins; outcomes of runs long past are dropped."""
+        with self.together():
+            self._db.execute(
+                "INSERT INTO runs (run_id, started, recipe) VALUES (?, ?, ?)",
+                (run_id, started, recipe),
+            )
+            self._db.execute(
+                "DELETE FROM outcomes WHERE run_id NOT IN "
+                "(SELECT run_id FROM runs ORDER BY started DESC LIMIT ?)",
+                (KEPT_RUNS,),
+            )
+
+    def put_outcome(
+        self, run_id: str, key: str, record: Mapping[str, Any], why: str | None
+    ) -> None:
+        """What became of one file of a run."""
+        row = run_id, os.fsencode(key), json.dumps(record), why and _storable(why)
+        self._db.execute("INSERT INTO outcomes VALUES (?, ?, ?, ?)", row)
+
+    def end(self, run_id: str, ended: str, totals: Mapping[str, Any]) -> None:
+        """A run ended, with what `as_json` says of it."""
+        with self.together():
+            self._db.execute(
+                "UPDATE runs SET ended = ?, status = ?, exit_code = ?, seconds = ?, files = ?, "
+                "features = ? WHERE run_id = ?",
+                (
+                    ended,
+                    totals["status"],
+                    totals["exit_code"],
+                    totals["seconds"],
+                    json.dumps(totals["files"]),
+                    json.dumps(totals["features"]),
+                    run_id,
+                ),
+            )
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Past runs, the last one first; one without an end was killed, or goes on."""
+        names = "run_id", "started", "ended", "status", "exit_code", "seconds", "files", "features"
+        rows = self._db.execute(
+            f"SELECT {', '.join(names)}, recipe FROM runs ORDER BY started DESC, rowid DESC"
+        )
+        found = [dict(zip((*names, "recipe"), row, strict=True)) for row in rows]
+        for run in found:
+            for name in ("files", "features"):
+                run[name] = json.loads(run[name]) if run[name] else None
+        return found
+
+    def outcomes(self, run_id: str) -> list[dict[str, Any]]:
+        """Outcomes of a run, in the order they came in."""
+        rows = self._db.execute(
+            "SELECT key, record, why FROM outcomes WHERE run_id = ? ORDER BY rowid", (run_id,)
+        )
+        return [{"key": os.fsdecode(k), "why": why, **json.loads(r)} for k, r, why in rows]
+
+    def stamp(self) -> str:
+        """Changes whenever a run begins."""
+        row = self._db.execute("SELECT max(rowid), max(started) FROM runs").fetchone()
+        return f"{row[0]} {row[1]}"
+
+
+_SYNC = {"full": "FULL", "fast": "OFF" if os.name == "nt" else "NORMAL"}
+
+
+def _storable(text: str) -> str:
+    """Text for people; a file name that is no UTF-8 is shown, not kept."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,270 @@
+"""Move what was staged to its places, and let the ledger know; go on where that was interrupted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .destination import STATE
+from .durable import Files, translated
+from .errors import ShpbatchError, WriteError
+from .journal import Entry, Staged, commit, drop_torn, finish, move, pending, settle
+from .ledger import Ledger, Made, Quarantined
+from .models import Features, Outcome, Task
+from .provenance import changed_files
+from .runlog import outcome_record
+from .siblings import occupied, siblings
+
+__all__ = ["key_of", "publish", "record", "recover", "refused", "resume"]
+
+
+def publish(
+    dst: str,
+    run_id: str,
+    ledger: Ledger | None,
+    files: Files,
+    batch: Sequence[tuple[int, Task, Outcome]],
+) -> list[Outcome]:
+    """Publish what some tasks staged, in one commit.
+
+    Returns
+    -------
+    list of Outcome
+        ``done``, or ``failed`` where an output is in the way or a file cannot
+        be moved; the others are not concerned.
+
+    Raises
+    ------
+    WriteError, OSError
+        Before the commit: nothing was touched.
+    """
+    state = Path(dst, STATE)
+    outcomes = [_in_the_way(task, outcome) or outcome for _, task, outcome in batch]
+    wanted = [
+        (staged, _note(dst, run_id, task, outcome), _left_over(task, outcome) if first else ())
+        for (_, task, _), outcome in zip(batch, outcomes, strict=True)
+        if outcome.status == "done"
+        for first, staged in zip(_FIRST, outcome.staged, strict=False)
+    ]
+    path: Path | None = None
+    entries: list[Entry] = []
+    failed: dict[str, Exception] = {}
+    if wanted:
+        with translated(wanted[0][0].sink):
+            for staged, _, _ in wanted:
+                staged.target.parent.mkdir(parents=True, exist_ok=True)
+            path, entries = commit(state, wanted, files)
+        failed = _moved(entries, files)
+    moved = [e for e in entries if e.staged.sink not in failed]
+    outcomes = [_told(o, failed) for o in outcomes]
+    if ledger is not None and (error := _noted(dst, run_id, ledger, moved, batch, outcomes)):
+        return [_unknown(o, error) for o in outcomes]  # the journal stays: the next run tells it
+    if path and not failed:
+        finish(path, moved, files)
+    return [replace(o, seen={}) for o in outcomes]  # 100,000 of them would be 100 MB
+
+
+def _noted(
+    dst: str,
+    run_id: str,
+    ledger: Ledger,
+    moved: Sequence[Entry],
+    batch: Sequence[tuple[int, Task, Outcome]],
+    outcomes: Sequence[Outcome],
+) -> WriteError | None:
+    """Tell the ledger of a batch; the error where it cannot be written."""
+    try:
+        with ledger.together():
+            remember(dst, ledger, moved)
+            for (_, task, _), outcome in zip(batch, outcomes, strict=True):
+                record(dst, run_id, ledger, task, outcome)
+    except WriteError as error:
+        return error
+    return None
+
+
+def _unknown(outcome: Outcome, error: WriteError) -> Outcome:
+    """An outcome that the ledger could not be told: nothing is done before that is."""
+    if outcome.status != "done":
+        return outcome
+    return replace(
+        outcome, status="failed", code=error.code, reason=str(error), sinks=(), features=Features()
+    )
+
+
+def _moved(entries: Sequence[Entry], files: Files) -> dict[str, Exception]:
+    """Move sets to their places; the errors of those that cannot be moved now, by sink."""
+    failed: dict[str, Exception] = {}
+    for entry in entries:
+        try:
+            move(entry, files)
+        except (OSError, WriteError) as error:
+            failed[entry.staged.sink] = error
+    settle([e for e in entries if e.staged.sink not in failed], files)
+    return failed
+
+
+def record(dst: str, run_id: str, ledger: Ledger, task: Task, outcome: Outcome) -> None:
+    """Tell the ledger what became of a task."""
+    key = key_of(dst, task.sink)
+    if outcome.code == "up-to-date":
+        return
+    ledger.put_outcome(run_id, key, outcome_record(outcome), task.why or None)
+    if outcome.status == "done" and not outcome.sinks:  # nothing to publish is a result, too
+        provenance = {**task.provenance, "sources": _as_read(task, outcome)}
+        ledger.put_made(key, run_id, Made(provenance, {}))
+    elif outcome.status in ("failed", "crashed", "timeout") and outcome.code != "quarantined":
+        trouble = Quarantined(outcome.status, outcome.reason or "", dict(task.provenance))
+        ledger.put_trouble(key, run_id, trouble)
+
+
+def remember(dst: str, ledger: Ledger, moved: Sequence[Entry]) -> None:
+    """Tell the ledger of sets that are in their places; those of one task belong together."""
+    tasks: dict[str, list[Entry]] = {}
+    for entry in moved:
+        tasks.setdefault(entry.note["key"], []).append(entry)
+    for key, entries in tasks.items():
+        if len(entries) < entries[0].note["sets"]:
+            continue  # the others are pending: the journal keeps them all
+        members: dict[str, list[Any]] = {}
+        for entry in entries:
+            members |= members_of(dst, entry.staged)
+        note = entries[0].note
+        ledger.put_made(key, note["run_id"], Made(note["provenance"], members))
+
+
+def members_of(dst: str, staged: Staged) -> dict[str, list[Any]]:
+    """Files of a published set as the ledger keeps them."""
+    found = {}
+    for extension, member in staged.members.items():
+        place = staged.place(extension)
+        mtime = os.stat(place).st_mtime_ns
+        found[os.path.relpath(place, dst)] = [member.size, mtime, member.sha256]
+    return found
+
+
+def recover(dst: str, ledger: Ledger, files: Files) -> int:
+    """Finish what an earlier run had committed; return how many sets.
+
+    Raises
+    ------
+    WriteError
+        ``publish-conflict``, ``write-failed``.
+    """
+    count = 0
+    state = Path(dst, STATE)
+    drop_torn(state, files)
+    for path, entries in pending(state):
+        with translated(dst):
+            for entry in entries:
+                entry.staged.target.parent.mkdir(parents=True, exist_ok=True)
+                move(entry, files)
+            settle(entries, files)
+        with ledger.together():
+            remember(dst, ledger, entries)
+        finish(path, entries, files)
+        count += len(entries)
+    return count
+
+
+def resume(dst: str, sink: str, files: Files) -> bool:
+    """Whether a worker was killed while it published a sink; it is in its place then."""
+    for path, entries in pending(Path(dst, STATE)):
+        if any(
+            os.path.samefile(e.staged.target.parent, Path(sink).parent)
+            and e.staged.target.name == Path(sink).name
+            for e in entries
+        ):
+            for entry in entries:
+                move(entry, files)
+            finish(path, entries, files)
+            return True
+    return False
+
+
+def key_of(dst: str, sink: str) -> str:
+    """Name of an output in the ledger: its path below the destination."""
+    return Path(os.path.relpath(sink, dst)).as_posix()
+
+
+def _note(dst: str, run_id: str, task: Task, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "key": key_of(dst, task.sink),
+        "run_id": run_id,
+        "sets": len(outcome.staged),
+        "provenance": {**task.provenance, "sources": _as_read(task, outcome)},
+    }
+
+
+#: True for the first set of a task, to which the others' leavings are added.
+_FIRST = (True, *([False] * 100_000))
+
+
+def _left_over(task: Task, outcome: Outcome) -> list[str]:
+    """Files of outputs that an earlier run made of this task and this one does not."""
+    made = {s.sink for s in outcome.staged}
+    return [str(p) for sink in sorted(task.owned - made) for p in siblings(Path(sink))]
+
+
+def _as_read(task: Task, outcome: Outcome) -> dict[str, Any]:
+    """State of the sources as they were read, with the hashes of the plan where it holds still."""
+    planned = task.provenance.get("sources", {})
+    return {
+        name: planned[name]
+        if name in planned and not changed_files({name: planned[name]}, {name: state})
+        else state
+        for name, state in outcome.seen.items()
+    }
+
+
+def _in_the_way(task: Task, outcome: Outcome) -> Outcome | None:
+    """A failure where a set would replace what is not the task's own."""
+    if outcome.status != "done" or task.overwrite:
+        return None
+    for staged in outcome.staged:
+        there = None if staged.sink in task.owned else occupied(staged.target)
+        if there is not None:
+            reason = f"{there}: is there already; pass --overwrite to replace it"
+            return refused(outcome, WriteError(reason, "exists"))
+    return None
+
+
+def refused(outcome: Outcome, error: Exception) -> Outcome:
+    """A failure; what was staged goes away."""
+    for staged in outcome.staged:
+        shutil.rmtree(staged.folder, ignore_errors=True)  # a full disk needs the room
+    ours = isinstance(error, ShpbatchError)
+    code = error.code if isinstance(error, ShpbatchError) else "write-failed"
+    reason = str(error) if ours else f"cannot be written: {error}"
+    return replace(
+        outcome, status="failed", code=code, reason=reason, sinks=(), staged=(), features=Features()
+    )
+
+
+def _told(outcome: Outcome, failed: dict[str, Exception]) -> Outcome:
+    """A published outcome; one whose files could not be moved is pending."""
+    for staged in outcome.staged:
+        if error := failed.get(staged.sink):
+            code = error.code if isinstance(error, WriteError) else "pending"
+            reason = (
+                str(error)
+                if isinstance(error, WriteError)
+                else (
+                    f"{staged.sink}: {getattr(error, 'strerror', error)}; "
+                    "the next run will move it to its place"
+                )
+            )
+            return replace(
+                outcome,
+                status="failed",
+                code=code,
+                reason=reason,
+                sinks=(),
+                staged=(),
+                features=Features(),
+            )
+    return replace(outcome, staged=())

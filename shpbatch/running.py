@@ -1,0 +1,142 @@
+"""Carry a plan out: hold the destination, go on where the last run stopped, do what is stale."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .destination import claim
+from .divide import divided
+from .durable import files_of
+from .errors import PlanError, WriteError
+from .ledger import LEDGER, Ledger
+from .mapping import Mapping, Publishing, Put, Settled, new_run_id
+from .metrics import write_metrics
+from .models import Report, Task
+from .parser import run_task
+from .past import prune
+from .planning import Plan
+from .preload import preload_for
+from .publisher import Publisher
+from .publishing import recover
+from .report import as_json
+from .settings import RunOptions, failure_limit, pool_options
+from .stop import Stop
+from .talk import Talk
+
+__all__ = ["execute"]
+
+
+def execute(
+    plan: Plan | Callable[[], Plan], settings: RunOptions, stop: Stop | None = None
+) -> Report:
+    """Carry a plan out.
+
+    Parameters
+    ----------
+    plan : Plan or callable
+        A callable makes the plan, and makes it again where the destination is
+        not as it was any more when it is held at last.
+    settings : RunOptions
+    stop : Stop, optional
+        Set by a signal handler to end the run early.
+
+    Raises
+    ------
+    PlanError, RecipeError, SourceError
+        The request is wrong; nothing was written. ``plan-stale`` where another
+        run has been there since a plan was made.
+    BusyError
+        Another run holds the destination.
+    """
+    start = time.monotonic()
+    stop = stop or Stop()
+    planned = plan if isinstance(plan, Plan) else plan()
+    files = files_of(settings.durability)
+    with (
+        claim(planned.dst, settings.wait) as state,
+        Ledger(state / LEDGER, settings.durability) as ledger,
+    ):
+        if recover(planned.dst, ledger, files) or ledger.stamp() != planned.stamp:
+            if isinstance(plan, Plan):
+                raise PlanError(f"{planned.dst}: another run was here; plan again", "plan-stale")
+            planned = plan()
+        run = _Run(planned, settings, ledger, new_run_id())
+        report = run.do(state, stop)
+    report = replace(report, dst=planned.dst, seconds=time.monotonic() - start)
+    if settings.metrics_file:
+        write_metrics(settings.metrics_file, report)
+    return report
+
+
+@dataclass
+class _Run:
+    """One run on a destination that is held."""
+
+    planned: Plan
+    settings: RunOptions
+    ledger: Ledger
+    run_id: str
+
+    def do(self, state: Path, stop: Stop) -> Report:
+        tasks = self.planned.tasks
+        self.ledger.begin(self.run_id, _now(), _recipe_text(tasks))
+        known = {i: run_task(t) for i, t in enumerate(tasks) if t.skip}  # returns at once
+        live = [t for i, t in enumerate(tasks) if i not in known]
+        mapping, items = self._mapping(state, live)
+        before = [(tasks[i], outcome) for i, outcome in known.items()]
+        names = [t.source.name for t in items]
+        report = mapping.run(run_task, items, names, stop, before)
+        done = iter(report.outcomes)
+        outcomes = tuple(known[i] if i in known else next(done) for i in range(len(tasks)))
+        report = replace(report, outcomes=outcomes, vanished=self._vanished())
+        with suppress(WriteError):  # a full disk: then this run looks like a killed one
+            self.ledger.end(self.run_id, _now(), as_json(report))
+        return report
+
+    def _mapping(self, state: Path, live: list[Task]) -> tuple[Mapping, list[Task]]:
+        """The mapping over the tasks that are to be done, large layers as several of them."""
+        work = divided(live)
+        recipe = (live or self.planned.tasks)[0].recipe
+        settings = self.settings
+        mapping = Mapping(
+            run_id=self.run_id,
+            log=settings.log or str(state / "log" / f"{self.run_id}.jsonl"),
+            options=pool_options(settings, preload_for(recipe)),
+            progress=settings.progress,
+            max_failures=failure_limit(settings.max_failures, len(self.planned.tasks)),
+            costs=work.costs,
+            memory=work.memory,
+            needs=work.needs,
+            publishing=self._publishing(),
+            talk=Talk(settings.log_format, settings.log_file),
+        )
+        return mapping, list(work.tasks)
+
+    def _publishing(self) -> Publishing:
+        @contextmanager
+        def publishing(settled: Settled) -> Iterator[Put]:
+            files = files_of(self.settings.durability)
+            with Publisher(self.planned.dst, self.run_id, self.ledger, files, settled) as publisher:
+                yield publisher.put
+
+        return publishing
+
+    def _vanished(self) -> tuple[str, ...]:
+        """Outputs without a source; those that could be removed are not told any more."""
+        keys = self.planned.vanished
+        if self.settings.prune:
+            return tuple(prune(self.planned.dst, self.ledger, keys))
+        return keys
+
+
+def _recipe_text(tasks: Sequence[Task]) -> str:
+    return " ! ".join(call.name for call in tasks[0].recipe.steps) or "copy"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

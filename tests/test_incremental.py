@@ -1,0 +1,378 @@
+"""A run does what is stale and says why; what is not ours it leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import shpbatch
+from shpbatch.aspects import Coords
+from shpbatch.destination import STATE
+from shpbatch.errors import PlanError
+from shpbatch.ledger import LEDGER, Ledger, Quarantined
+from shpbatch.models import Outcome, Report
+from shpbatch.registry import step
+
+SAMPLES = Path(__file__).parents[1] / "sample_data"
+SIMPLE = [("simplify", {"tolerance": 5.0})]
+
+
+@pytest.fixture
+def src(tmp_path: Path) -> Path:
+    folder = tmp_path / "src"
+    folder.mkdir()
+    for name in ("soho/SohoPeople", "soho/SohoWater", "places/cities"):
+        for path in (SAMPLES / name).parent.glob(f"{Path(name).name}.*"):
+            shutil.copy(path, folder)
+    return folder
+
+
+def run(src: Path, recipe: Any = SIMPLE, **options: Any) -> Report:
+    return shpbatch.run(src, src.parent / "out", recipe, method="inline", **options)
+
+
+def told(report: Report) -> dict[str, str]:
+    """Status, code and reason to make it, by name."""
+    return {
+        Path(o.sources[0]).stem: f"{o.status} {o.code or o.why}".strip() for o in report.outcomes
+    }
+
+
+def outputs(src: Path) -> dict[str, int]:
+    """When each output was written."""
+    return {p.name: p.stat().st_mtime_ns for p in (src.parent / "out").iterdir() if p.is_file()}
+
+
+FRESH = dict.fromkeys(["SohoPeople", "SohoWater", "cities"], "skipped up-to-date")
+
+
+def test_first_all_are_new_and_then_nothing_is_to_be_done(src: Path) -> None:
+    assert set(told(run(src)).values()) == {"done new"}
+    before = outputs(src)
+    assert told(run(src)) == FRESH
+    assert outputs(src) == before
+
+
+def test_a_run_from_another_folder_knows_the_same_files(
+    src: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(src)
+    monkeypatch.chdir(src.parent)
+    assert told(shpbatch.run("src", "out", SIMPLE, method="inline")) == FRESH
+
+
+@pytest.mark.parametrize("extension", ["shp", "dbf", "prj"])
+def test_a_changed_source_is_told_by_its_file(src: Path, extension: str) -> None:
+    run(src)
+    os.utime(src / f"cities.{extension}", ns=(1, 1))
+    assert told(run(src)) == {**FRESH, "cities": f"done source changed: .{extension}"}
+    assert told(run(src)) == FRESH
+
+
+def test_a_side_file_that_comes_or_goes_is_a_change(src: Path) -> None:
+    run(src)
+    (src / "cities.qml").write_text("<qgis/>")
+    assert told(run(src))["cities"] == "done source changed: .qml"
+    assert (src.parent / "out/cities.qml").exists()
+    (src / "cities.qml").unlink()
+    assert told(run(src))["cities"] == "done source changed: .qml"
+
+
+def test_with_hashes_a_new_time_is_no_change(src: Path) -> None:
+    run(src, verify="hash")
+    os.utime(src / "cities.dbf", ns=(1, 1))
+    assert told(run(src, verify="hash")) == FRESH
+    data = bytearray((src / "cities.dbf").read_bytes())
+    data[-2] ^= 1
+    (src / "cities.dbf").write_bytes(data)
+    os.utime(src / "cities.dbf", ns=(1, 1))
+    assert told(run(src, verify="hash"))["cities"] == "done source changed: .dbf"
+
+
+def test_a_changed_recipe_is_told_by_its_parameter(src: Path) -> None:
+    run(src)
+    found = told(run(src, [("simplify", {"tolerance": 10.0})]))
+    assert found["cities"] == "done recipe changed: simplify.tolerance 5.0 → 10.0"
+    found = told(run(src, ["make-valid"]))
+    assert found["cities"] == "done recipe changed: simplify → make-valid"
+    found = told(run(src, ["make-valid"], on_bad_value="reject"))
+    assert found["cities"] == "done recipe changed: policy.on_bad_value null → reject"
+
+
+def test_a_function_of_the_users_is_known_by_its_code(src: Path) -> None:
+    def shift(by: float) -> Any:
+        if by == 1:
+
+            def moved(coords: Coords) -> Coords:
+                return coords + 1
+
+        else:
+
+            def moved(coords: Coords) -> Coords:
+                return coords + 2
+
+        return step(moved)
+
+    run(src, [shift(1)])
+    assert told(run(src, [shift(1)])) == FRESH
+    assert "the code of" in told(run(src, [shift(2)]))["cities"]
+
+
+def test_a_second_layer_is_a_source_too(src: Path) -> None:
+    mask = src.parent / "mask"
+    mask.mkdir()
+    for path in (SAMPLES / "census").glob("boston_tracts.*"):
+        shutil.copy(path, mask)
+    recipe = [("assign-crs", {"crs": "EPSG:4326"})]
+    recipe += [("clip", {"like": str(mask / "boston_tracts.shp")})]
+    run(src, recipe)
+    assert told(run(src, recipe)) == FRESH
+    os.utime(mask / "boston_tracts.shp", ns=(1, 1))
+    assert "second layer changed" in told(run(src, recipe))["cities"]
+
+
+def test_other_versions_are_a_reason_unless_they_are_not_asked_for(
+    src: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(src)
+    monkeypatch.setattr("shpbatch.provenance.__version__", "99")
+    everything = ["source", "recipe", "layer", "libraries"]
+    assert told(run(src, rerun_triggers=everything)) == FRESH
+    assert told(run(src))["cities"].startswith("done code changed: shpbatch ")
+    monkeypatch.setattr("shpbatch.provenance._version", lambda name: "0.0")
+    assert told(run(src))["cities"].startswith("done library changed: shapely ")
+    with pytest.raises(PlanError, match="'age' is none of"):
+        run(src, rerun_triggers=["age"])
+
+
+def test_an_output_that_is_gone_is_made_again(src: Path) -> None:
+    run(src)
+    (src.parent / "out/cities.dbf").unlink()
+    assert told(run(src)) == {**FRESH, "cities": "done output is gone: cities.dbf"}
+
+
+def test_an_edited_output_is_only_replaced_where_that_is_allowed(src: Path) -> None:
+    run(src)
+    output = src.parent / "out/cities.dbf"
+    whole = output.read_bytes()
+    output.write_bytes(whole[:-9] + b"edited by"[:9])
+    (edited,) = (o for o in run(src).outcomes if o.status == "failed")
+    assert edited.code == "output-edited"
+    assert "--overwrite" in (edited.reason or "")
+    assert output.read_bytes() != whole
+    assert told(run(src, if_exists="overwrite"))["cities"] == "done output was edited by hand"
+    assert output.read_bytes() == whole
+
+
+def test_an_output_that_was_only_touched_is_as_it_was(src: Path) -> None:
+    run(src)
+    os.utime(src.parent / "out/cities.dbf", ns=(1, 1))
+    assert told(run(src)) == FRESH
+
+
+def test_what_was_not_made_here_is_not_replaced(src: Path) -> None:
+    out = src.parent / "out"
+    out.mkdir()
+    (out / "cities.shp").write_text("somebody's")
+    found = told(run(src))
+    assert found == {"SohoPeople": "done new", "SohoWater": "done new", "cities": "failed exists"}
+    assert (out / "cities.shp").read_text() == "somebody's"
+    assert told(run(src, if_exists="overwrite"))["cities"] == "done replaces what was there"
+    assert told(run(src)) == FRESH
+
+
+def test_force_makes_our_outputs_anew(src: Path) -> None:
+    run(src)
+    assert set(told(run(src, force=True)).values()) == {"done forced"}
+
+
+def test_a_source_that_vanished_is_told_and_pruned_where_that_is_asked_for(src: Path) -> None:
+    run(src)
+    for path in src.glob("cities.*"):
+        path.unlink()
+    assert run(src, limit=1).vanished == ("cities.shp",)
+    assert (src.parent / "out/cities.shp").exists()
+    assert run(src, prune=True).vanished == ()
+    assert not list(src.parent.glob("out/cities.*"))
+    assert run(src).vanished == ()
+
+
+def test_a_pruned_output_that_was_edited_stays(src: Path) -> None:
+    run(src)
+    for path in src.glob("cities.*"):
+        path.unlink()
+    (src.parent / "out/cities.dbf").write_text("mine now")
+    assert run(src, prune=True).vanished == ("cities.shp",)
+    assert (src.parent / "out/cities.dbf").read_text() == "mine now"
+
+
+def test_a_source_that_is_not_named_is_not_gone(src: Path) -> None:
+    run(src)
+    assert run(src, include=["Soho*"]).vanished == ()
+
+
+def test_retry_failed_does_what_failed_only(src: Path) -> None:
+    whole = (src / "cities.shp").read_bytes()
+    (src / "cities.shp").write_bytes(whole[:150])
+    assert told(run(src))["cities"] == "failed shp-truncated"
+    os.utime(src / "SohoWater.dbf", ns=(1, 1))
+    found = told(run(src, retry_failed=True))
+    assert found == {
+        "cities": "failed shp-truncated",
+        "SohoPeople": "skipped not-failed",
+        "SohoWater": "skipped not-failed",
+    }
+    (src / "cities.shp").write_bytes(whole)
+    assert told(run(src, retry_failed=True))["cities"] == "done new"
+    assert told(run(src, retry_failed=True))["cities"] == "skipped not-failed"
+
+
+def test_what_killed_its_workers_is_left_alone_until_it_changes(src: Path) -> None:
+    report = run(src)
+    made = shpbatch.plan(src, src.parent / "out", SIMPLE, force=True)
+    (task,) = (t for t in made.tasks if t.source.path.endswith("cities.shp"))
+    with Ledger(src.parent / "out" / STATE / LEDGER) as ledger:
+        trouble = Quarantined("crashed", "killed by SIGSEGV", dict(task.provenance))
+        ledger.put_trouble("cities.shp", report.run_id, trouble)
+    (outcome,) = (o for o in run(src).outcomes if o.status == "failed")
+    assert outcome.code == "quarantined"
+    assert "SIGSEGV" in (outcome.reason or "")
+    assert "--retry-failed" in (outcome.reason or "")
+    os.utime(src / "cities.dbf", ns=(1, 1))
+    assert told(run(src))["cities"] == "done source changed: .dbf"
+
+
+def test_a_partition_that_makes_fewer_takes_the_others_away(src: Path) -> None:
+    recipe = [("partition", {"field": "Count"})]
+    first = run(src, recipe, include=["SohoPeople*"]).outcomes[0]
+    fewer = [("filter", {"where": "Count > 5"}), *recipe]
+    second = run(src, fewer, include=["SohoPeople*"]).outcomes[0]
+    assert 0 < len(second.sinks) < len(first.sinks)
+    there = {str(p) for p in (src.parent / "out").rglob("*.shp")}
+    assert there == {s.path for s in second.sinks}
+    assert told(run(src, fewer, include=["SohoPeople*"])) == {"SohoPeople": "skipped up-to-date"}
+
+
+def test_a_merge_is_stale_where_one_of_its_sources_is(src: Path) -> None:
+    def again(**options: Any) -> Outcome:
+        return run(src, [], merge="all", include=["SohoPeople*", "cities*"], **options).outcomes[0]
+
+    for path in src.glob("SohoPeople.prj"):
+        shutil.copy(path, src / "cities.prj")
+    assert again().why == "new"
+    assert again().code == "up-to-date"
+    os.utime(src / "cities.dbf", ns=(1, 1))
+    assert again().why == f"source changed: {src / 'cities.shp'} (.dbf)"
+    for path in src.glob("cities.*"):
+        path.unlink()
+    assert again().why == f"source changed: {src / 'cities.shp'} left"
+
+
+def test_a_source_that_changes_while_it_is_read_is_read_again(
+    src: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shpbatch import work
+
+    changes = [1]
+    apply = work.apply_recipe
+
+    def changing(*given: Any) -> Any:
+        result = apply(*given)
+        if changes:
+            os.utime(src / "cities.dbf", ns=(1, changes.pop()))
+        return result
+
+    monkeypatch.setattr(work, "apply_recipe", changing)
+    report = run(src, include=["cities*"])
+    assert told(report) == {"cities": "done new"}
+    assert not changes
+    assert told(run(src, include=["cities*"])) == {"cities": "skipped up-to-date"}
+    changes[:] = [2, 3]
+    os.utime(src / "cities.shp", ns=(1, 1))
+    assert told(run(src, include=["cities*"])) == {"cities": "failed source-changed"}
+    assert not list((src.parent / "out" / STATE).glob("stage/*"))
+
+
+def test_a_broken_ledger_is_refused_with_the_remedy(src: Path) -> None:
+    run(src)
+    (src.parent / "out" / STATE / LEDGER).write_bytes(b"no database" * 99)
+    with pytest.raises(PlanError, match="move it away") as refused:
+        run(src)
+    assert refused.value.code == "ledger-broken"
+
+
+# -- the commands ----------------------------------------------------------------
+
+
+def shell(*words: object) -> tuple[int, str]:
+    command = [sys.executable, "-m", "shpbatch", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_runs_log_and_verify(src: Path) -> None:
+    out = src.parent / "out"
+    assert shell("runs", src)[0] == 2
+    chain = ["!", "simplify", "5"]
+    assert shell("run", src, "-o", out, "-j", 2, *chain)[0] == 0
+    code, text = shell("run", src, "-o", out, "-j", 2, "--exit-nothing", 99, *chain)
+    assert code == 99
+    assert "3 up to date" in text
+    (src / "cities.shp").write_bytes(b"")
+    assert shell("run", src, "-o", out, "-j", 2, *chain)[0] == 1
+    code, text = shell("runs", out)
+    assert [line.split()[1] for line in text.splitlines()] == ["failed", "done", "done"]
+    runs = json.loads(shell("runs", out, "--json")[1])["runs"]
+    assert runs[-1]["files"]["done"] == 3
+    code, text = shell("log", out)
+    assert text.startswith("failed ")
+    assert shell("log", out, "--status", "done")[1] == ""
+    found = json.loads(shell("log", out, runs[-1]["run_id"], "--json", "--file", "cities*")[1])
+    assert [o["key"] for o in found["outcomes"]] == ["cities.shp"]
+    assert shell("log", out, "nonsense")[0] == 2
+    assert shell("verify", out) == (0, "3 of 3 outputs are as they were published\n")
+    data = bytearray((out / "cities.shp").read_bytes())
+    data[-1] ^= 1
+    times = (out / "cities.shp").stat()
+    (out / "cities.shp").write_bytes(data)
+    os.utime(out / "cities.shp", ns=(times.st_atime_ns, times.st_mtime_ns))
+    (out / "SohoWater.prj").unlink()
+    code, text = shell("verify", out)
+    assert code == 1
+    assert "changed  cities.shp" in text
+    assert "missing  SohoWater.prj" in text
+    wrong = json.loads(shell("verify", out, "--json")[1])["wrong"]
+    assert len(wrong) == 2
+
+
+def test_a_second_run_waits_or_is_told_who_holds_the_destination(src: Path) -> None:
+    out = src.parent / "out"
+    code = f"""
+import time
+from shpbatch.destination import claim
+with claim({str(out)!r}):
+    print("held", flush=True)
+    time.sleep(1.5)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        status, text = shell("run", src, "-o", out, "-j", 1, "!", "simplify", "5")
+        assert status == 75
+        assert f"process {holder.pid} on " in text
+        status, text = shell("run", src, "-o", out, "-j", 1, "--wait", 30, "!", "simplify", "5")
+        assert status == 0, text
+
+
+def test_after_so_many_seconds_no_file_is_begun(src: Path) -> None:
+    report = run(src, max_seconds=1e-9)
+    assert report.stopped == "max-seconds"
+    assert {o.code for o in report.outcomes} == {"not-run"}
+    assert set(told(run(src)).values()) == {"done new"}
