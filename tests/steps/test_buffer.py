@@ -68,7 +68,7 @@ def test_what_shrinks_to_nothing_is_null_and_counted() -> None:
     result = oracle.ours("buffer --distance -1", layer)
     assert result.shapes[0].is_empty
     assert fit(result).shapes.tolist() == [None]
-    assert layer.account.notes["geometries became empty and are written as null"] == 1
+    assert layer.account.losses["geometries became empty and are written as null"] == 1
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_m_is_lost_and_counted_z_is_kept() -> None:
     layer = oracle.layer_of(wkt, "PolyLine", has_z=True)
     (line,) = oracle.ours("dissolve", layer).shapes
     assert line.wkt == "MULTILINESTRING Z ((0 0 1, 1 1 2), (2 2 3, 3 3 4))"
-    assert layer.account.notes["dissolve dropped the M values of features"] == 2
+    assert layer.account.losses["dissolve dropped the M values of features"] == 2
 
 
 @pytest.mark.parametrize(
