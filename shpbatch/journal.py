@@ -25,6 +25,7 @@ from .siblings import siblings
 
 __all__ = [
     "JOURNAL",
+    "Conflict",
     "Entry",
     "Member",
     "Staged",
@@ -38,6 +39,10 @@ __all__ = [
 ]
 
 JOURNAL = "journal"
+
+
+class Conflict(WriteError):
+    """A file of a set was changed by somebody while the set was on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +132,8 @@ def move(entry: Entry, files: Files) -> None:
 
     Raises
     ------
-    WriteError
-        ``publish-conflict`` where a member is neither staged nor in its place.
+    Conflict
+        A member is neither staged nor in its place.
     OSError
         A file that cannot be moved now; the journal keeps it for later.
     """
@@ -142,10 +147,8 @@ def move(entry: Entry, files: Files) -> None:
         if source.exists():
             files.rename(source, target)
         elif not _is(target, staged.members[extension]):
-            raise WriteError(
-                f"{target}: was changed while it was being published; "
-                "nothing more was touched: look at it, remove it, and run again",
-                "publish-conflict",
+            raise Conflict(
+                f"{target}: was changed while it was being published; run again", "publish-conflict"
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from .destination import STATE
 from .durable import Files, translated
 from .errors import ShpbatchError, WriteError
-from .journal import Entry, Staged, commit, drop_torn, finish, move, pending, settle
+from .journal import Conflict, Entry, Staged, commit, drop_torn, finish, move, pending, settle
 from .ledger import Ledger, Made, Quarantined
 from .models import Features, Outcome, Task
 from .provenance import changed_files
@@ -142,7 +143,7 @@ def members_of(dst: str, staged: Staged) -> dict[str, list[Any]]:
     found = {}
     for extension, member in staged.members.items():
         place = staged.place(extension)
-        mtime = os.stat(place).st_mtime_ns
+        mtime = os.stat(place).st_mtime_ns if place.exists() else 0
         found[os.path.relpath(place, dst)] = [member.size, mtime, member.sha256]
     return found
 
@@ -150,10 +151,13 @@ def members_of(dst: str, staged: Staged) -> dict[str, list[Any]]:
 def recover(dst: str, ledger: Ledger, files: Files) -> int:
     """Finish what an earlier run had committed; return how many sets.
 
+    A file that is neither staged nor as it was published was edited or removed
+    since: it is left alone, and the plan finds that out by the ledger.
+
     Raises
     ------
     WriteError
-        ``publish-conflict``, ``write-failed``.
+        ``disk-full``, ``write-failed``.
     """
     count = 0
     state = Path(dst, STATE)
@@ -162,7 +166,8 @@ def recover(dst: str, ledger: Ledger, files: Files) -> int:
         with translated(dst):
             for entry in entries:
                 entry.staged.target.parent.mkdir(parents=True, exist_ok=True)
-                move(entry, files)
+                with suppress(Conflict):
+                    move(entry, files)
             settle(entries, files)
         with ledger.together():
             remember(dst, ledger, entries)

@@ -376,3 +376,27 @@ def test_after_so_many_seconds_no_file_is_begun(src: Path) -> None:
     assert report.stopped == "max-seconds"
     assert {o.code for o in report.outcomes} == {"not-run"}
     assert set(told(run(src)).values()) == {"done new"}
+
+
+@pytest.mark.parametrize("change", ["edited", "gone", "nothing"])
+def test_an_output_that_changed_after_a_killed_publish_blocks_nobody(
+    src: Path, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal of a run that was killed before it could forget it, and a user meanwhile."""
+    out = src.parent / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("shpbatch.publishing.finish", lambda *given: None)
+        patch.setattr(Ledger, "put_made", lambda *given: None)
+        run(src)
+    assert list((out / STATE / "journal").iterdir())
+    if change == "edited":
+        (out / "cities.dbf").write_text("mine")
+    elif change == "gone":
+        (out / "cities.dbf").unlink()
+    told_now = {
+        "edited": "failed output-edited",
+        "gone": "done output is gone: cities.dbf",
+        "nothing": "skipped up-to-date",
+    }
+    assert told(run(src)) == {**FRESH, "cities": told_now[change]}
+    assert not list((out / STATE / "journal").iterdir())
