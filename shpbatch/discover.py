@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from .errors import SourceError
+from .errors import ReadError, SourceError
 from .models import Problem, Source
 from .shapefile.bundle import ZIP_ERRORS
+from .shapefile.zips import check_members, inner_path
 
 __all__ = ["Found", "discover"]
 
@@ -143,7 +144,11 @@ def _of_zip(path: str, relative: PurePosixPath, ignored: list[tuple[str, str]]) 
     """The layers in a zip; the zip counts as a folder of its own name."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if _is_layer(m.filename)]
+            members = [m for m in check_members(archive, path) if _is_layer(m.filename)]
+    except ReadError as error:
+        problem = Problem(error.code, str(error))
+        yield Source(path, str(relative / relative.stem), problem=problem)
+        return
     except ZIP_ERRORS as error:
         reason = f"{path}: not a readable zip ({error}); get it again"
         yield Source(path, str(relative / relative.stem), problem=Problem("bad-zip", reason))
@@ -151,7 +156,7 @@ def _of_zip(path: str, relative: PurePosixPath, ignored: list[tuple[str, str]]) 
     if not members:
         ignored.append((path, "a zip without a .shp"))
     for member in members:
-        inner = PurePosixPath(*[p for p in PurePosixPath(member.filename).parts if p not in "/.."])
+        inner = inner_path(member.filename)
         yield Source(path, str(relative / inner), member.filename, member.file_size)
 
 

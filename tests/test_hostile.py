@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import stat
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -136,3 +139,71 @@ def test_a_local_run_opens_no_network(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     opened = [line for line in trace.read_text().splitlines() if "AF_INET" in line]
     assert not opened
+
+
+# -- zips ------------------------------------------------------------------------
+
+
+def zipped(path: Path, **names: str) -> Path:
+    """A zip of one layer; ``names`` are those of its members by extension."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for extension, name in names.items():
+            archive.write(SAMPLES / f"soho/SohoPeople.{extension}", name)
+    return path
+
+
+def outcomes(tmp_path: Path, path: Path) -> list[tuple[str, str | None]]:
+    done = shell(tmp_path, "run", path, "-o", "out", "-j", "1", "--json", "!", "make-valid")
+    return [(o["status"], o["code"]) for o in json.loads(done.stdout)["outcomes"]]
+
+
+@pytest.mark.parametrize("climb", ["../../up", "/etc/abs", "..\\..\\up", "C:\\x\\up", "a/../../up"])
+def test_a_member_that_climbs_stays_below(climb: str, tmp_path: Path) -> None:
+    names = {e: f"{climb}.{e}" for e in ("shp", "shx", "dbf", "prj")}
+    path = zipped(tmp_path / "a.zip", **names)
+    before = {p for p in tmp_path.parent.rglob("*.shp") if tmp_path not in p.parents}
+    assert outcomes(tmp_path, path) == [("done", None)]
+    assert len(list((tmp_path / "out").rglob("*.shp"))) == 1
+    assert {p for p in tmp_path.parent.rglob("*.shp") if tmp_path not in p.parents} == before
+
+
+def test_a_zip_bomb_fails_and_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    shp = (SAMPLES / "soho/SohoPeople.shp").read_bytes()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for extension in ("shx", "prj"):
+            archive.write(SAMPLES / f"soho/SohoPeople.{extension}", f"a.{extension}")
+        archive.writestr("a.shp", shp)
+        with archive.open("a.dbf", "w") as member:
+            member.write((SAMPLES / "soho/SohoPeople.dbf").read_bytes())
+            for _ in range(200):
+                member.write(bytes(1 << 20))
+    assert outcomes(tmp_path, path) == [("failed", "zip-bomb")]
+    assert not list((tmp_path / "out").rglob("*.shp"))
+
+
+def test_members_that_share_bytes_are_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", shp="a.shp", shx="a.shx", dbf="a.dbf")
+    data = bytearray(path.read_bytes())
+    at = [m.start() for m in re.finditer(b"PK\x01\x02", data)]
+    data[at[1] + 42 : at[1] + 46] = data[at[0] + 42 : at[0] + 46]  # where its header is said to be
+    path.write_bytes(data)
+    assert outcomes(tmp_path, path) == [("failed", "bad-zip")]
+
+
+def test_a_link_in_a_zip_is_not_followed(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", shx="a.shx", dbf="a.dbf", prj="a.prj")
+    link = zipfile.ZipInfo("a.shp")
+    link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(link, str(SAMPLES / "soho/SohoPeople.shp"))
+    assert shell(tmp_path, "run", path, "-o", "out").returncode == 2
+    assert not list((tmp_path / "out").rglob("*.shp"))
+
+
+def test_a_zip_of_too_many_members_is_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", shp="a.shp", shx="a.shx", dbf="a.dbf")
+    with zipfile.ZipFile(path, "a") as archive:
+        for number in range(10_000):
+            archive.writestr(f"{number}.txt", "")
+    assert outcomes(tmp_path, path) == [("failed", "bad-zip")]

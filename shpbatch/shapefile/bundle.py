@@ -18,6 +18,7 @@ from typing import IO
 
 from ..errors import ReadError, SourceError
 from ..models import Source
+from .zips import check_members, limited
 
 __all__ = ["INDEXES", "MAIN", "TRAVELLING", "ZIP_ERRORS", "Bundle"]
 
@@ -141,14 +142,15 @@ class Bundle:
     @contextmanager
     def file(self, extension: str) -> Iterator[IO[bytes]]:
         """Open a member as a real file, one in a zip as an unpacked copy that goes away."""
-        with self.open(extension) as member:
-            if not self.zipped:
+        if not self.zipped:
+            with self.open(extension) as member:
                 yield member
-                return
-            with tempfile.TemporaryFile(prefix="shpbatch-") as file:
-                shutil.copyfileobj(member, file, 1 << 20)
-                file.flush()  # its size is asked of the system
-                yield file
+            return
+        with tempfile.TemporaryFile(prefix="shpbatch-") as file:
+            for data in self._chunks(extension):
+                file.write(data)
+            file.flush()  # its size is asked of the system
+            yield file
 
     def read(self, extension: str, limit: int = -1) -> bytes:
         """The first ``limit`` bytes of a member (all by default), empty where there is none."""
@@ -177,6 +179,11 @@ class Bundle:
     def _chunks(self, extension: str) -> Iterator[bytes]:
         """The bytes of a member; a generator does not see what goes wrong where they go."""
         with self.open(extension) as file:
+            if isinstance(file, zipfile.ZipExtFile):
+                with zipfile.ZipFile(self.path) as archive:
+                    member = archive.getinfo(self.members[extension])
+                yield from limited(file, member, self.path)
+                return
             while data := file.read(1 << 17):
                 yield data
 
@@ -219,6 +226,6 @@ def _folder_names(path: str, mtime_ns: int) -> Names:
 def _zip_names(path: str, mtime_ns: int) -> Names:
     try:
         with zipfile.ZipFile(path) as archive:
-            return _by_stem(archive.namelist())
+            return _by_stem(m.filename for m in check_members(archive, path))
     except ZIP_ERRORS as error:
         raise SourceError(f"{path}: not a readable zip: {error}", "bad-zip") from None
