@@ -189,10 +189,12 @@ def power_cuts(
     publish(dst, sets, files)
     found: dict[str, int] = {}
     rng = random.Random(1)
+    memory = Path("/dev/shm")  # thousands of small files
+    crash = (memory if memory.is_dir() else tmp_path) / f"shpbatch-crash-{os.getpid()}"
     for done in range(len(files.did) + 1):
         past = files.did[:done]
         for lost in subsets(soft(before, past), most, rng):
-            state = _recovered(tmp_path / "crash", after(before, past, lost))
+            state = _recovered(crash, after(before, past, lost))
             if state == "old" and done == len(files.did):
                 state = "LOST after it was told"
             found[state] = found.get(state, 0) + 1
