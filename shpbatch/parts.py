@@ -8,7 +8,6 @@ were.
 
 from __future__ import annotations
 
-import contextlib
 import pickle
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -144,7 +143,7 @@ def _put(
 def parts_of(
     task: Task, reader: Reader, account: Account, progress: Progress
 ) -> Iterator[tuple[Header, str, Made]]:
-    """The parts of a source, in their order; their records go away when they have been read."""
+    """The parts of a source, in their order."""
     for number, name in enumerate(task.parts, 1):
         folder = folder_of(task, name)
         part: Part = pickle.loads((folder / "part").read_bytes())
@@ -155,8 +154,6 @@ def parts_of(
                 made = _made(left, reader, file, at)
                 yield left.after, left.label, made
                 at += 0 if made.records is None else len(made.records.data)
-        with contextlib.suppress(PermissionError):  # Windows, while it is mapped
-            (folder / "records").unlink()
         progress(number / len(task.parts))
 
 
@@ -171,7 +168,11 @@ def _made(left: Left, reader: Reader, file: IO[bytes], at: int) -> Made:
 
 
 def clear_parts(task: Task) -> None:
-    """Remove what the parts of a task left."""
+    """Remove what the parts of a task left, when its outcome is settled.
+
+    Not before: a worker may be killed while it joins them, and the next one
+    needs them all.
+    """
     for member in task.members or (task,):
         for name in member.parts:
             shutil.rmtree(folder_of(member, name), ignore_errors=True)

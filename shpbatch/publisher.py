@@ -16,6 +16,7 @@ from .durable import Files
 from .errors import WriteError
 from .ledger import Ledger
 from .models import Outcome, Task
+from .parts import clear_parts
 from .publishing import publish, record, refused
 
 __all__ = ["Publisher"]
@@ -104,5 +105,6 @@ class Publisher:
             outcomes = [refused(batch[0][2], error)]
             with suppress(WriteError), self._ledger.together():  # it is told all the same
                 record(self._dst, self._run_id, self._ledger, batch[0][1], outcomes[0])
-        for (index, _, _), outcome in zip(batch, outcomes, strict=True):
+        for (index, task, _), outcome in zip(batch, outcomes, strict=True):
+            clear_parts(task)
             self._settled(index, outcome)

@@ -18,7 +18,7 @@ from .journal import Member, Staged, hash_of
 from .made import made_of
 from .models import Features, Header, Outcome, Sink, Task
 from .output import STEM, Made, Output
-from .parts import clear_parts, do_part, header_of, parts_of
+from .parts import do_part, header_of, parts_of
 from .proof import prove
 from .reading import layer_of
 from .rejects import REJECTS, write_rejects
@@ -64,9 +64,7 @@ def do_task(task: Task, progress: Progress) -> Outcome:
                     for label, made in made_of(layer, reader, carried, task.union):
                         work.add(layer.header, label, made, reader)
             reader.release()
-        outcome = work.finish()
-    clear_parts(task)
-    return outcome
+        return work.finish()
 
 
 def layers(

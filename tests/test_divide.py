@@ -12,6 +12,7 @@ import shapefiles as make
 import shpbatch
 from shpbatch import divide, layer
 from shpbatch.models import Policy, Recipe, Task
+from shpbatch.parser import run_task
 from shpbatch.recipe import parse_chain
 from shpbatch.shapefile import reader, rows, writer
 from shpbatch.shapefile.ragged import Ragged
@@ -53,7 +54,8 @@ def test_the_bytes_do_not_depend_on_windows_or_workers(
 def task(**changes: object) -> Task:
     recipe = parse_chain(RECIPES["reproject"])
     given = {"cost": 1 << 40, **changes}
-    return Task(make.source(STREETS), recipe, "out/a.shp", "out", **given)  # type: ignore[arg-type]
+    names = {"sink": "out/a.shp", "stage": "out", **given}
+    return Task(make.source(STREETS), recipe, **names)  # type: ignore[arg-type]
 
 
 def test_parts_cover_every_row_once_and_the_join_needs_them(
@@ -110,6 +112,17 @@ def test_a_killed_worker_costs_one_part(tmp_path: Path, monkeypatch: pytest.Monk
     whole = shpbatch.run(STREETS, tmp_path / "whole", recipe, method="inline")
     assert whole.outcomes[0].status == "done"
     assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
+
+
+def test_a_join_can_be_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its worker may be killed in the middle: the parts stay until the outcome is settled."""
+    monkeypatch.setattr(divide, "PART", 10_000)
+    given = task(sink=str(tmp_path / "a.shp"), stage=str(tmp_path))
+    *parts, join = divide.divided([given]).tasks
+    assert all(run_task(part).status == "done" for part in parts)
+    first, second = run_task(join), run_task(join)
+    assert (first.status, second.status) == ("done", "done"), second.reason
+    assert first.staged[0].members == second.staged[0].members
 
 
 def test_a_part_that_fails_fails_its_layer_once(
