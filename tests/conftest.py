@@ -15,7 +15,9 @@ import pytest
 import shapely
 from hypothesis import settings
 
+from shpbatch import ledger
 from shpbatch.account import Account
+from shpbatch.durable import Files
 from shpbatch.layer import Layer
 from shpbatch.models import Field, Header
 from shpbatch.shapefile.values import ARROW_TYPES
@@ -24,6 +26,11 @@ from shpbatch.shapefile.values import ARROW_TYPES
 settings.register_profile("repeatable", derandomize=True)
 if not os.environ.get("SHPBATCH_RANDOM"):
     settings.load_profile("repeatable")
+
+# Thousands of runs would wait for the disk: what is synced, and when, is in test_journal.
+Files.sync = lambda self, path: None  # type: ignore[method-assign]
+Files.sync_all = lambda self, paths: None  # type: ignore[method-assign]
+ledger._SYNC["full"] = "OFF"
 
 #: WGS 84 as ESRI writes it into a .prj.
 WGS84 = (

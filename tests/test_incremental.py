@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -355,20 +356,26 @@ def test_runs_log_and_verify(src: Path) -> None:
 def test_a_second_run_waits_or_is_told_who_holds_the_destination(src: Path) -> None:
     out = src.parent / "out"
     code = f"""
-import time
+import sys
 from shpbatch.destination import claim
 with claim({str(out)!r}):
     print("held", flush=True)
-    time.sleep(1.5)
+    sys.stdin.read()
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdin is not None
         assert holder.stdout is not None
         holder.stdout.readline()
         status, text = shell("run", src, "-o", out, "-j", 1, "!", "simplify", "5")
         assert status == 75
         assert f"process {holder.pid} on " in text
-        status, text = shell("run", src, "-o", out, "-j", 1, "--wait", 30, "!", "simplify", "5")
-        assert status == 0, text
+        words = ["run", src, "-o", out, "-j", 1, "--wait", 60, "!", "simplify", "5"]
+        waiting = subprocess.Popen([sys.executable, "-m", "shpbatch", *map(str, words)])
+        time.sleep(1)
+        assert waiting.poll() is None
+        holder.stdin.close()
+        assert waiting.wait(60) == 0
 
 
 def test_after_so_many_seconds_no_file_is_begun(src: Path) -> None:

@@ -9,6 +9,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -80,13 +82,6 @@ def state_of(dst: Path) -> str:
     if found == {**OLD, **KEPT}:
         return "old"
     return "new" if found == {**NEW, **MORE, **KEPT} else f"MIXED {sorted(found)}"
-
-
-@pytest.fixture(autouse=True)
-def _no_real_sync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test waits for a real disk."""
-    monkeypatch.setattr(Files, "sync", lambda self, path: None)
-    monkeypatch.setattr(Files, "sync_all", lambda self, paths: None)
 
 
 # -- the power is cut ---------------------------------------------------------
@@ -404,3 +399,22 @@ def test_a_file_of_another_spelling_goes_and_further_files_too(tmp_path: Path) -
     assert json.loads(path.read_bytes().partition(b"\n")[0])[0]["staged"]["sink"] == "o.shp"
     move(entries[0], Files())
     assert {p.name for p in tmp_path.iterdir()} - {".shpbatch"} == {*NEW, *KEPT}
+
+
+def test_a_real_disk_is_synced(tmp_path: Path) -> None:
+    """In a process of its own: here no test waits for a disk."""
+    code = f"""
+from pathlib import Path
+from shpbatch.durable import Files
+folder = Path({str(tmp_path)!r})
+paths = [folder / str(n) for n in range(40)]
+for path in paths:
+    path.write_text("x")
+Files().sync(paths[0])
+Files().sync(folder)
+Files().sync_all(paths[:3])
+Files().sync_all([*paths, folder])
+print("synced")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "synced\n", done.stderr
