@@ -61,6 +61,7 @@ def make_plan(
     if os.path.exists(dst) and not os.path.isdir(dst):
         raise PlanError(f"{dst}: is a file; -o names a folder", "dst-is-file")
     past = past or Past(dst)
+    _header.cache_clear()  # a .prj may have been written since the last plan
     tasks: list[Task] = []
     headers: list[Header | None] = []
     clash = Clashes(found.sources)

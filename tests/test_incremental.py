@@ -407,3 +407,13 @@ def test_an_output_that_changed_after_a_killed_publish_blocks_nobody(
     }
     assert told(run(src)) == {**FRESH, "cities": told_now[change]}
     assert not list((out / STATE / "journal").iterdir())
+
+
+def test_a_side_file_written_between_two_runs_is_seen(src: Path) -> None:
+    """In one process, as in a notebook."""
+    (src / "cities.prj").unlink(missing_ok=True)
+    recipe = [("reproject", {"dst_crs": "EPSG:3857"})]
+    with pytest.raises(PlanError):
+        run(src, recipe, include=["cities*"])
+    shutil.copy(SAMPLES / "places/naturalearth_cities.prj", src / "cities.prj")
+    assert told(run(src, recipe, include=["cities*"])) == {"cities": "done new"}
