@@ -11,7 +11,6 @@ from .header import shape_code
 from .output import Made
 from .shapefile.encode import as_type, encode
 from .shapefile.rows import Piece
-from .shapefile.shp import decode
 
 if TYPE_CHECKING:
     from .layer import Layer
@@ -47,6 +46,8 @@ def made_of(
 
 def _by_label(layer: Layer) -> Iterator[tuple[str, Layer]]:
     """The layer's rows of each label, in order, labels as they first appear."""
+    if not len(layer):
+        return
     coded = layer.sinks.dictionary_encode()
     codes = coded.indices.to_numpy()
     order = np.argsort(codes, kind="stable")
@@ -62,8 +63,8 @@ def _made(layer: Layer, reader: Reader, carried: bool, union: Union | None) -> M
     if carried:
         return Made(piece, None)
     own, code = shape_code(layer.header), shape_code(header)
-    records = layer.encoded(own)
     if own != code:  # a sister layer has Z or M, or this one has nothing but null shapes
-        records = encode(as_type(decode(records, own), code))
-        return Made(piece, records, decode(records, code))
+        ragged = as_type(layer.vertices(), code)
+        return Made(piece, encode(ragged), ragged)
+    records = layer.encoded(own)
     return Made(piece, records, None if layer.carries_records(own) else layer.vertices())

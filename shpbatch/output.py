@@ -13,7 +13,7 @@ from .header import shape_code
 from .models import Field, Header
 from .shapefile.aside import put_aside
 from .shapefile.columns import Slice
-from .shapefile.encoding import LDID_OF
+from .shapefile.encoding import LDID, LDID_OF
 from .shapefile.rows import Piece, TableWriter
 from .shapefile.writer import ShpWriter, Stored
 
@@ -217,7 +217,8 @@ class Output:
 
     def _ldid(self) -> int:
         """Language byte: the source's, where it does not contradict the encoding."""
-        if self.reader.table is not None and self.header.encoding_from in ("ldid", "cpg"):
-            return self.reader.table.ldid
-        told = self.header.encoding_from == "ldid"
-        return LDID_OF.get(self.header.encoding, 0) if told else 0
+        told, encoding = self.header.encoding_from, self.header.encoding
+        own = self.reader.table.ldid if self.reader.table is not None else 0
+        if told == "cpg" or (told == "ldid" and LDID.get(own) == encoding):
+            return own
+        return LDID_OF.get(encoding, 0) if told == "ldid" else 0

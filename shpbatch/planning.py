@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from .discover import Found
 from .errors import LayerError, PlanError, ShpbatchError, WriteError
-from .header import read_header
+from .header import read_header, with_encoding
 from .merging import Merge, merged
 from .models import Header, Policy, Problem, Recipe, Source, Task
 from .past import Past
@@ -75,7 +75,7 @@ def make_plan(
                 clash.check(source, sink)
             task = Task(source, part, sink, stage=dst, cost=source.size, policy=layout.policy)
             task = task if layout.merge else past.judged(task)
-            task, after = _planned(task)
+            task, after = _planned(task, whole=layout.merge is not None)
             tasks.append(task)
             headers.append(after)
     if layout.merge:
@@ -146,8 +146,12 @@ def _folded(path: str) -> str:
     return os.path.realpath(path).casefold()
 
 
-def _planned(task: Task) -> tuple[Task, Header | None]:
-    """A task with the header of its source, and what the steps will make of that."""
+def _planned(task: Task, whole: bool) -> tuple[Task, Header | None]:
+    """A task with the header of its source, and what the steps will make of that.
+
+    What the first 64 kB let guess of an encoding is not enough where layers of one
+    encoding are joined as bytes: ``whole`` looks at all of the text then.
+    """
     from .engine import apply_header
 
     if task.skip or task.problem:
@@ -155,6 +159,7 @@ def _planned(task: Task) -> tuple[Task, Header | None]:
     name = task.source.name
     try:
         header = _header(task.source)
+        header = with_encoding(task.source, header, ()) if whole else header
     except ShpbatchError as error:
         reason = str(error) if name in str(error) else f"{name}: {error}"
         return replace(task, problem=Problem(error.code, reason)), None

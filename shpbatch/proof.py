@@ -10,7 +10,8 @@ import numpy as np
 from .errors import LayerError, SourceError, WriteError
 from .models import Field, Source
 from .output import STEM, Kept, Made, Output
-from .shapefile.columns import Cast, Missing, Slice, array_of, cast_array
+from .shapefile.cast import Cast, as_wide, cast_cells
+from .shapefile.columns import Missing, Slice, array_of
 from .shapefile.reader import Reader
 from .shapefile.shp import Declined, decode
 
@@ -144,15 +145,14 @@ def _same_cells(
 ) -> bool:
     if isinstance(column, Slice):
         assert body is not None
-        return np.array_equal(cells, body[:, column.start : column.stop])
+        return np.array_equal(cells, as_wide(body[:, column.start : column.stop], f))
     if isinstance(column, Missing):
         return bool(np.isin(cells, list(b" ?")).all())
     if isinstance(column, Cast):
         assert body is not None
-        meant = cast_array(column, f, body[:, column.place.start : column.place.stop])
-    else:
-        meant = array_of(column)
-    return _same_values(cells, f, meant, encoding)
+        own = body[:, column.place.start : column.place.stop]
+        return np.array_equal(cells, cast_cells(column, f, own, encoding)[0])
+    return _same_values(cells, f, array_of(column), encoding)
 
 
 def _same_vertices(found: Ragged, meant: Ragged) -> bool:
@@ -177,8 +177,8 @@ def _same_values(cells: Any, f: Field, meant: Any, encoding: str) -> bool:
         meant = pc.ascii_rtrim(meant, " ")
         meant = pc.if_else(pc.equal(meant, ""), None, meant)
     if pa.types.is_floating(meant.type) or pa.types.is_floating(found.type):
-        near = np.asarray(pc.fill_null(found.cast(pa.float64()), np.nan))
-        wanted = np.asarray(pc.fill_null(meant.cast(pa.float64()), np.nan))
+        near = np.asarray(pc.fill_null(found.cast(pa.float64(), safe=False), np.nan))
+        wanted = np.asarray(pc.fill_null(meant.cast(pa.float64(), safe=False), np.nan))
         slack = 0.5 * 10.0**-f.decimals + 1e-12 * np.abs(wanted)
         return bool(((np.abs(near - wanted) <= slack) | (np.isnan(near) & np.isnan(wanted))).all())
     return bool(found.cast(meant.type).equals(meant))

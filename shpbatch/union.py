@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .errors import PlanError, WriteError
 from .models import Field, Header
-from .shapefile.columns import MISSING, Cast, Patched, Slice, as_type
+from .shapefile.cast import Cast, as_field
+from .shapefile.columns import MISSING, Patched, Slice
+from .shapefile.dbf import name_bytes
 
 if TYPE_CHECKING:
     from .layer import Layer
 
 __all__ = ["Union", "unite"]
 
-#: Bytes of a value of each type as text.
-_SHOWN = {"D": 10, "L": 1}
-WIDEST_TEXT = 254
+#: A field of a layer: its name without case, and which of the fields of that name it is.
+Key = tuple[str, int]
+#: Bytes of a value of each type as text; of a number, those of its cell.
+_SHOWN = {"D": 10}
+#: Widest number that is widened for its digits' sake; cells that are carried have theirs.
+WIDEST_NUMBER = 24
+#: Types of which something is known: all others are carried as bytes.
+_READ = "CNFDL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +38,13 @@ class Union:
         Of the one layer.
     source_field : str or None
         Field that holds the name of each feature's source.
-    planned : frozenset of str
-        All fields of the layers, also those that are left out.
+    planned : frozenset of (str, int)
+        Keys of all fields of the layers, also those that are left out.
     """
 
     header: Header
     source_field: str | None = None
-    planned: frozenset[str] = frozenset()
+    planned: frozenset[Key] = frozenset()
 
     def columns_of(self, layer: Layer, source: str) -> tuple[Any, ...]:
         """The columns of one layer as those of the union.
@@ -46,36 +54,32 @@ class Union:
         WriteError
             ``fields-differ`` for a field that the plan did not foresee.
         """
-        names = [f.name.casefold() for f in layer.header.fields]
-        wanted = [f.name.casefold() for f in self.header.fields]
-        if strange := [n for n in names if n not in self.planned]:
+        places = {key: at for at, key in enumerate(_keys(layer.header.fields))}
+        if strange := [name for name, nth in places if (name, nth) not in self.planned]:
             raise WriteError(
                 f"a step made a field '{strange[0]}' that was not planned; "
                 "give its step a header rule",
                 "fields-differ",
             )
         found = []
-        for f, name in zip(self.header.fields, wanted, strict=True):
-            if f.name == self.source_field and name not in names:
+        for f, key in zip(self.header.fields, _keys(self.header.fields), strict=True):
+            if f.name == self.source_field:
                 found.append(_repeated(source, len(layer)))
-            elif name not in names:
+            elif key not in places:
                 found.append(MISSING)
             else:
-                found.append(self._column(layer, names.index(name), f))
+                found.append(self._column(layer, places[key], f))
         return tuple(found)
 
     def _column(self, layer: Layer, at: int, f: Field) -> Any:
         own, column = layer.header.fields[at], layer.columns[at]
+        if not isinstance(column, Slice):
+            return as_field(column.array if isinstance(column, Patched) else column, f)
         encoding = layer.header.encoding
-        if isinstance(column, Slice):
-            same = (own.type, own.width, own.decimals) == (f.type, f.width, f.decimals)
-            return (
-                column if same and encoding == self.header.encoding else Cast(column, own, encoding)
-            )
-        from .shapefile.values import ARROW_TYPES
-
-        array = column.array if isinstance(column, Patched) else column
-        return as_type(array, ARROW_TYPES[f.arrow])
+        same = (own.type, own.width, own.decimals) == (f.type, f.width, f.decimals)
+        if same and (f.type != "C" or encoding == self.header.encoding):
+            return column
+        return Cast(column, own, encoding)
 
 
 def _repeated(text: str, count: int) -> Any:
@@ -108,7 +112,8 @@ def unite(
     Raises
     ------
     PlanError
-        ``merge-types``, ``merge-crs``.
+        ``merge-types``, ``merge-crs``, ``merge-fields``, ``name-too-long``,
+        ``field-exists`` for the field of the source's name.
     """
     first = headers[0]
     types = {h.geometry_type: n for h, n in zip(headers, names, strict=True)}
@@ -128,8 +133,14 @@ def unite(
                 "merge-crs",
             )
     encodings = {h.encoding for h in headers if any(f.type == "C" for f in h.fields)}
-    fields = _fields(headers, strategy, len(encodings) > 1)
-    if source_field is not None and source_field not in [f.name for f in fields]:
+    fields = _fields(headers, names, strategy)
+    if source_field is not None:
+        if any(source_field.casefold() == f.name.casefold() for f in fields):
+            raise PlanError(
+                f"--source-layer-field-name {source_field}: the layers have such a field; "
+                "choose another name",
+                "field-exists",
+            )
         fields = (*fields, Field(source_field, "C", 0, fresh=True))
     told = next((h for h in headers if h.encoding in encodings), first)
     united = replace(
@@ -143,7 +154,8 @@ def unite(
         encoding_from="default" if len(encodings) > 1 else told.encoding_from,
         bounds=None,
     )
-    planned = frozenset(f.name.casefold() for h in headers for f in h.fields)
+    planned = frozenset(key for h in headers for key in _keys(h.fields))
+    _check_names(united)
     return Union(united, source_field, planned)
 
 
@@ -159,32 +171,59 @@ def _same_crs(left: str | None, right: str | None) -> bool:
         return False
 
 
-def _fields(headers: Sequence[Header], strategy: str, recoded: bool) -> tuple[Field, ...]:
-    united: dict[str, Field] = {}
-    for header in headers:
-        for f in header.fields:
-            name = f.name.casefold()
-            united[name] = _wider(united[name], f) if name in united else f
+def _check_names(header: Header) -> None:
+    for f in header.fields:
+        try:
+            name_bytes(f.name, header.encoding)
+        except WriteError as error:
+            raise PlanError(str(error), error.code) from None
+
+
+def _keys(fields: Sequence[Field]) -> list[Key]:
+    seen: Counter[str] = Counter()
+    keys = []
+    for f in fields:
+        name = f.name.casefold()
+        keys.append((name, seen[name]))
+        seen[name] += 1
+    return keys
+
+
+def _fields(headers: Sequence[Header], names: Sequence[str], strategy: str) -> tuple[Field, ...]:
+    united: dict[Key, Field] = {}
+    for header, source in zip(headers, names, strict=True):
+        for key, f in zip(_keys(header.fields), header.fields, strict=True):
+            united[key] = _wider(united[key], f, source) if key in united else f
+            if f.type == "M":
+                raise PlanError(
+                    f"{source}: the texts of the memo field {f.name} are in a file of their own, "
+                    f"and cannot be merged; drop it with the step select",
+                    "merge-fields",
+                )
     if strategy == "intersection":
-        common = set.intersection(*({f.name.casefold() for f in h.fields} for h in headers))
-        united = {n: f for n, f in united.items() if n in common}
-    # Text may take more bytes in another encoding: up to three of UTF-8 for one.
-    return tuple(
-        replace(f, width=min(WIDEST_TEXT, 3 * f.width)) if recoded and f.type == "C" else f
-        for f in united.values()
-    )
+        common = set.intersection(*(set(_keys(h.fields)) for h in headers))
+        united = {k: f for k, f in united.items() if k in common}
+    return tuple(united.values())
 
 
-def _wider(left: Field, right: Field) -> Field:
+def _wider(left: Field, right: Field, source: str) -> Field:
     """A field that holds the values of both."""
     fresh = left.fresh and right.fresh
-    if left.type == right.type and left.type not in "NF":
-        return replace(left, width=max(left.width, right.width), fresh=fresh)
     if left.type in "NF" and right.type in "NF":
         decimals = max(left.decimals, right.decimals)
         whole = max(f.width - (f.decimals + 1 if f.decimals else 0) for f in (left, right))
-        width = whole + (decimals + 1 if decimals else 0)
+        room = min(WIDEST_NUMBER, whole + (decimals + 1 if decimals else 0))
         kind = left.type if left.type == right.type else "N"
+        width = max(left.width, right.width, room)
         return Field(left.name, kind, width, decimals, fresh=fresh)
-    widths = (_SHOWN.get(f.type, f.width) for f in (left, right))
-    return Field(left.name, "C", min(WIDEST_TEXT, max(widths)))
+    if left.type == right.type and left.type in _READ:
+        return replace(left, width=max(left.width, right.width), fresh=fresh)
+    if left.type in _READ and right.type in _READ:
+        return Field(left.name, "C", max(_SHOWN.get(f.type, f.width) for f in (left, right)))
+    if (left.type, left.width) != (right.type, right.width):
+        raise PlanError(
+            f"{source}: the field {right.name} is of the dBASE type {right.type}({right.width}), "
+            f"and {left.type}({left.width}) elsewhere; drop it with the step select",
+            "merge-fields",
+        )
+    return left

@@ -13,6 +13,7 @@ import shpbatch
 from shpbatch import divide, layer
 from shpbatch.models import Policy, Recipe, Task
 from shpbatch.parser import run_task
+from shpbatch.reading import read_layer
 from shpbatch.recipe import parse_chain
 from shpbatch.shapefile import reader, rows, writer
 from shpbatch.shapefile.ragged import Ragged
@@ -49,6 +50,29 @@ def test_the_bytes_do_not_depend_on_windows_or_workers(
         assert outputs(tmp_path / str(i)) == outputs(tmp_path / "whole")
         assert again.sources == whole.sources
         assert not list((tmp_path / str(i) / ".shpbatch").glob("stage/*"))
+
+
+def test_a_field_that_only_one_window_widens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the others nothing changed, and their cells are carried, narrower."""
+    described = [(b"n", "N", 2, 0), (b"t", "C", 2, 0)]
+    shp, shx = make.shp_bytes([make.point(1, 2)] * 6)
+    path = make.write(tmp_path, shp=shp, shx=shx, dbf=make.dbf_bytes(described, [(b"7", b"x")] * 6))
+    recipe = [
+        ("calculate", {"field": "n", "expression": "CASE WHEN FID = 4 THEN 123456 ELSE n END"}),
+        ("calculate", {"field": "t", "expression": "CASE WHEN FID = 4 THEN 'long' ELSE t END"}),
+    ]
+    monkeypatch.setattr(reader, "WINDOW_ROWS", 2)
+    for name, large in (("windows", 1 << 40), ("parts", 1)):
+        monkeypatch.setattr(divide, "LARGE", large)
+        monkeypatch.setattr(divide, "PART", 1)
+        shpbatch.run(path, tmp_path / name, recipe, method="inline")
+        found = read_layer(make.source(tmp_path / name / "a.shp"))
+        assert found.column("n").to_pylist() == [7, 7, 7, 7, 123456, 7]
+        assert found.column("t").to_pylist() == ["x", "x", "x", "x", "long", "x"]
+        data = (tmp_path / name / "a.dbf").read_bytes()
+        assert data.count(b"      7x   ") == 5
 
 
 def task(**changes: object) -> Task:

@@ -91,7 +91,168 @@ def test_unlike_types_become_text(tmp_path: Path) -> None:
     first = ([(b"v", "N", 6, 1)], [(b"1.5",), (b"",), (b"20.0",)])
     second = ([(b"v", "C", 4, 0)], [(b"abc",), (b"",), (b"1",)])
     merge(two(tmp_path, first, second), tmp_path / "out")
-    assert columns(tmp_path / "out/all.shp") == {"v": ["1.5", None, "20", "abc", None, "1"]}
+    assert columns(tmp_path / "out/all.shp") == {"v": ["1.5", None, "20.0", "abc", None, "1"]}
+
+
+def cells(path: Path) -> list[bytes]:
+    """Rows of the ``.dbf`` as they are."""
+    data = path.with_suffix(".dbf").read_bytes()
+    start, length = (int.from_bytes(data[i : i + 2], "little") for i in (8, 10))
+    return [data[at + 1 : at + length] for at in range(start, len(data) - 1, length)]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "values", "width"),
+    [
+        (("N", 18, 0), ("N", 24, 15), [b"123456789012345678", b"-1.000000000000001"], 24),
+        (("N", 18, 0), ("N", 19, 0), [b"-99999999999999999", b"9223372036854775807"], 19),
+        (("N", 254, 0), ("N", 20, 15), [b"9" * 40, b"0.1"], 254),
+        (("N", 41, 20), ("F", 9, 3), [b"0.12345678901234567890", b"1.5e+003"], 41),
+        (("N", 6, 0), ("N", 6, 3), [b"******", b"n/a"], 10),
+        (("N", 20, 10), ("C", 4, 0), [b"1e-300", b"abc"], 20),
+        (("D", 8, 0), ("C", 4, 0), [b"2020023X", b"abc"], 10),
+        (("L", 1, 0), ("C", 1, 0), [b"x", b"y"], 1),
+        (("I", 4, 0), ("I", 4, 0), [b"\x01\x02\xff\x80", b"\0\0\0\x01"], 4),
+    ],
+    ids=lambda value: "" if isinstance(value, list) else str(value),
+)
+def test_cells_keep_their_digits(
+    left: Any, right: Any, values: list[bytes], width: int, tmp_path: Path
+) -> None:
+    """Neither a float nor a date is made of what is only carried."""
+    sources = two(
+        tmp_path,
+        ([(b"v", *left)], [(values[0],)] * 3),
+        ([(b"v", *right)], [(values[1],)] * 3),
+        cpg="UTF-8",
+    )
+    outcome = merge(sources, tmp_path / "out", on_loss="fail")
+    (f,) = read_layer(make.source(tmp_path / "out/all.shp")).header.fields
+    assert f.width == width
+    found = cells(tmp_path / "out/all.shp")
+    stars = f.type == "N" and set(values[0]) == {ord("*")}
+    expected = [b"*" * width if stars else values[0]] * 3 + [values[1]] * 3
+    assert [c.strip() if f.type != "I" else c for c in found] == expected
+    assert not [n for n in outcome.notes if "field" in n]
+
+
+def test_fields_of_one_name_in_one_layer_stay_two(tmp_path: Path) -> None:
+    first = [(b"Name", "C", 3, 0), (b"NAME", "C", 4, 0), (b"name", "N", 2, 0)]
+    second = [(b"NAME", "C", 5, 0), (b"name", "C", 3, 0)]
+    rows = [(b"a", b"b", b"1")] * 3, [(b"c", b"d")] * 3
+    merge(two(tmp_path, (first, rows[0]), (second, rows[1])), tmp_path / "out")
+    layer = read_layer(make.source(tmp_path / "out/all.shp"))
+    assert layer.header.fields == (
+        Field("Name", "C", 5),
+        Field("NAME", "C", 4),
+        Field("name", "N", 2),
+    )
+    assert cells(tmp_path / "out/all.shp") == [b"a    b    1"] * 3 + [b"c    d     "] * 3
+
+
+def test_a_value_that_cannot_be_read_is_a_loss(tmp_path: Path) -> None:
+    described = [(b"v", "C", 4, 0)]
+    a = make.write(
+        tmp_path,
+        "a",
+        dbf=make.dbf_bytes(described, [(b"a\x81b",), (b"\xe9",), (b"c",)]),
+        cpg="1252",
+    )
+    b = make.write(
+        tmp_path, "b", dbf=make.dbf_bytes(described, [("中".encode(),)] * 3), cpg="UTF-8"
+    )
+    outcome = merge([a, b], tmp_path / "out")
+    assert "field v: values hold bytes that are not cp1252 (1)" in " ".join(outcome.notes)
+    report = shpbatch.run([a, b], tmp_path / "strict", [], merge="all", on_loss="fail")
+    assert report.outcomes[0].code == "values-lost"
+
+
+@pytest.mark.parametrize("width", [84, 254])
+def test_text_takes_the_room_that_it_needs_in_utf_8(width: int, tmp_path: Path) -> None:
+    described = [(b"v", "C", width, 0)]
+    long = "é" * 84
+    a = make.write(
+        tmp_path, "a", dbf=make.dbf_bytes(described, [(long.encode("cp1252"),)] * 3), cpg="1252"
+    )
+    b = make.write(
+        tmp_path, "b", dbf=make.dbf_bytes(described, [("中".encode(),)] * 3), cpg="UTF-8"
+    )
+    merge([a, b], tmp_path / "out")
+    layer = read_layer(make.source(tmp_path / "out/all.shp"))
+    assert layer.header.fields == (Field("v", "C", max(168, width)),)
+    assert layer.column("v").to_pylist() == [long] * 3 + ["中"] * 3
+
+
+def test_text_that_utf_8_makes_too_long_is_refused(tmp_path: Path) -> None:
+    described = [(b"v", "C", 254, 0)]
+    a = make.write(
+        tmp_path,
+        "a",
+        dbf=make.dbf_bytes(described, [(("é" * 128).encode("cp1252"),)] * 3),
+        cpg="1252",
+    )
+    b = make.write(
+        tmp_path, "b", dbf=make.dbf_bytes(described, [("中".encode(),)] * 3), cpg="UTF-8"
+    )
+    report = shpbatch.run([a, b], tmp_path / "out", [], merge="all")
+    assert report.outcomes[0].code == "text-too-long"
+
+
+def test_text_of_300_bytes_is_carried(tmp_path: Path) -> None:
+    """Clipper's wide fields: nobody else writes them, and nothing is cut."""
+    wide = bytearray(make.dbf_bytes([(b"v", "C", 300 % 256, 300 // 256)], [(b"x" * 300,)] * 3))
+    wide[10:12] = (301).to_bytes(2, "little")
+    a = make.write(tmp_path, "a", dbf=bytes(wide))
+    b = make.write(tmp_path, "b", dbf=make.dbf_bytes([(b"v", "C", 4, 0)], [(b"y",)] * 3))
+    merge([a, b], tmp_path / "out")
+    assert columns(tmp_path / "out/all.shp") == {"v": ["x" * 300] * 3 + ["y"] * 3}
+
+
+def test_an_encoding_that_shows_late_is_minded(tmp_path: Path) -> None:
+    """Behind the first 64 kB, and neither .cpg nor language byte tells."""
+    described = [(b"v", "C", 200, 0)]
+    late = [("a",)] * 400 + [("é" * 60,)]
+    shp, shx = make.shp_bytes([make.point(1, 2)] * 401)
+    sources = []
+    for name, encoding in (("a", "utf-8"), ("b", "cp1252")):
+        rows = [(v.encode(encoding),) for (v,) in late]
+        dbf = make.dbf_bytes(described, rows)
+        sources.append(make.write(tmp_path, name, shp=shp, shx=shx, dbf=dbf))
+    merge(sources, tmp_path / "out")
+    assert columns(tmp_path / "out/all.shp")["v"] == [v for (v,) in late] * 2
+
+
+def test_the_language_byte_tells_the_encoding_of_the_text(tmp_path: Path) -> None:
+    plain = make.write(
+        tmp_path, "a", dbf=make.dbf_bytes([(b"n", "N", 4, 0)], [(b"1",)] * 3, ldid=3)
+    )
+    text = "ž".encode("cp1250")
+    czech = make.write(
+        tmp_path, "b", dbf=make.dbf_bytes([(b"v", "C", 4, 0)], [(text,)] * 3, ldid=0xC8)
+    )
+    merge([plain, czech], tmp_path / "out")
+    assert columns(tmp_path / "out/all.shp")["v"] == [None] * 3 + ["ž"] * 3
+    assert cells(tmp_path / "out/all.shp")[3] == b"    " + text + b"   "
+
+
+def test_whole_numbers_of_a_step_stay_whole(tmp_path: Path) -> None:
+    """2^53 + 1 has no equal among floats, which is what the step makes of the sister."""
+    sources = two(
+        tmp_path / "src",
+        ([(b"v", "N", 24, 15)], [(b"1.5",)] * 3),
+        ([(b"v", "N", 18, 0)], [(b"9007199254740993",)] * 3),
+    )
+    merge(sources, tmp_path / "out", [("calculate", {"field": "w", "expression": "v"})])
+    found = [c[24:].strip() for c in cells(tmp_path / "out/all.shp")]
+    assert found == [b"1.5"] * 3 + [b"9007199254740993"] * 3
+
+
+def test_a_record_of_another_type_beside_a_layer_with_z(tmp_path: Path) -> None:
+    flat = make.layer(tmp_path / "a", [make.point(1, 2), make.point_m(3, 4, 5)])
+    high = make.layer(tmp_path / "b", [make.point_zm(3, 4, 5, 6)], 11)
+    merge([flat, high], tmp_path / "out")
+    layer = read_layer(make.source(tmp_path / "out/all.shp"))
+    assert layer.vertices().coords.tolist() == [[1, 2, 0], [3, 4, 0], [3, 4, 5]]
 
 
 def test_encodings_are_united_in_utf_8(tmp_path: Path) -> None:
@@ -159,6 +320,31 @@ def test_what_does_not_go_together_is_refused(
         shpbatch.run(sources, tmp_path / "out", [], merge="all")
     assert error.value.code == code
     assert "b.shp" in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "code"),
+    [
+        ([(b"v", "I", 4, 0)], [(b"v", "N", 4, 0)], "merge-fields"),
+        ([(b"v", "B", 8, 0)], [(b"v", "B", 10, 0)], "merge-fields"),
+        ([(b"v", "N", 4, 0)], [(b"v", "M", 10, 0)], "merge-fields"),
+        (
+            [("STRAßENNAM".encode("cp1252"), "C", 4, 0)],
+            [("é".encode(), "C", 9, 0)],
+            "name-too-long",
+        ),
+        ([(b"v", "N", 4, 0)], [(b"src", "C", 9, 0)], "field-exists"),
+    ],
+)
+def test_fields_that_do_not_go_together_are_refused(
+    left: Any, right: Any, code: str, tmp_path: Path
+) -> None:
+    """Before anything is written."""
+    sources = two(tmp_path, (left, [(b"",)] * 3), (right, [(b"",)] * 3))
+    with pytest.raises(PlanError) as error:
+        shpbatch.run(sources, tmp_path / "out", [], merge="all", source_field="SRC")
+    assert error.value.code == code
     assert not (tmp_path / "out").exists()
 
 

@@ -21,7 +21,7 @@ from ..models import Field
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Need", "encode_cells", "fitted", "need_of"]
+__all__ = ["Need", "encode_cells", "fitted", "need_of", "plain_numbers"]
 
 BLANK, ZERO, POINT = ord(" "), ord("0"), ord(".")
 WIDEST_TEXT = 254
@@ -65,7 +65,7 @@ def need_of(array: Any, field: Field, encoding: str) -> Need:
         return Need(max(1, longest))
     if field.type not in "NF":
         return Need(field.width)
-    raw = _plain_numbers(array)
+    raw = plain_numbers(array)
     length = pc.binary_length(raw)
     point = pc.find_substring(raw, ".")
     left = pc.if_else(pc.less(point, 0), length, point)
@@ -188,7 +188,7 @@ def _days(array: Any) -> Any:
     return pc.replace_substring(pa.array(text, mask=~fit), "-", "")
 
 
-def _plain_numbers(array: Any) -> Any:
+def plain_numbers(array: Any) -> Any:
     """Numbers as the shortest text that reads back the same, without exponents if they fit."""
     if pa.types.is_integer(array.type):
         return array.cast(pa.string())
@@ -206,7 +206,7 @@ def _plain_numbers(array: Any) -> Any:
 
 def _reals(array: Any, field: Field) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Numbers with exactly the field's decimals; rounded where they have more."""
-    text = _plain_numbers(array)
+    text = plain_numbers(array)
     _, sizes = _pieces(text)
     width, decimals = field.width, field.decimals
     found = pc.find_substring(text, ".").fill_null(-1).to_numpy(zero_copy_only=False)

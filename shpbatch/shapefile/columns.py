@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from ..models import Field
+from .cast import Cast, as_wide, cast_cells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MISSING",
-    "Cast",
     "Missing",
     "Patched",
     "Slice",
@@ -46,15 +46,6 @@ class Patched:
     array: Any
     place: Slice
     same: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """Carried cells of a field that is declared otherwise in the outgoing layer."""
-
-    place: Slice
-    field: Field
-    encoding: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +106,8 @@ def cut(column: Any, at: int, size: int) -> Any:
 
 def cells_of(
     column: Any, f: Field, body: NDArray[np.uint8] | None, encoding: str
-) -> tuple[Any, int]:
-    """Cells of a column for some rows, and how many numbers were rounded.
+) -> tuple[Any, dict[str, int]]:
+    """Cells of a column for some rows, and what was lost, counted.
 
     Parameters
     ----------
@@ -129,13 +120,13 @@ def cells_of(
         Of the outgoing layer.
     """
     if isinstance(column, Missing):
-        return np.uint8(ord("?") if f.type == "L" else BLANK), 0
+        return np.uint8(ord("?") if f.type == "L" else BLANK), {}
     if isinstance(column, Slice):
         assert body is not None
-        return body[:, column.start : column.stop], 0
+        return as_wide(body[:, column.start : column.stop], f), {}
     if isinstance(column, Cast):
         assert body is not None
-        return _cast(column, f, body[:, column.place.start : column.place.stop], encoding)
+        return cast_cells(column, f, body[:, column.place.start : column.place.stop], encoding)
     from .cells import encode_cells
 
     cells, rounded = encode_cells(array_of(column), f, encoding)
@@ -144,43 +135,5 @@ def cells_of(
         if old.shape[1] == f.width:
             cells[column.same] = old[column.same]
             rounded = rounded[~column.same[rounded]]
-    return cells, len(rounded)
-
-
-def _cast(
-    column: Cast, f: Field, cells: NDArray[np.uint8], encoding: str
-) -> tuple[NDArray[np.uint8], int]:
-    """Cells of one declaration in another: as bytes where only the width differs."""
-    own = column.field
-    text = own.type == f.type == "C" and column.encoding == encoding
-    if text or (own.type in "NF" and f.type in "NF" and own.decimals == f.decimals):
-        made = np.full((len(cells), f.width), BLANK, dtype=np.uint8)
-        room = f.width - own.width
-        if text:
-            made[:, : own.width] = cells
-        else:
-            made[:, room:] = cells
-        return made, 0
-    from .cells import encode_cells
-
-    encoded, rounded = encode_cells(cast_array(column, f, cells), f, encoding)
-    return encoded, len(rounded)
-
-
-def cast_array(column: Cast, f: Field, cells: NDArray[np.uint8]) -> Any:
-    """Values of a carried column in the type of the outgoing field."""
-    from .values import ARROW_TYPES, decode_cells
-
-    return as_type(decode_cells(cells, column.field, column.encoding).array, ARROW_TYPES[f.arrow])
-
-
-def as_type(array: Any, kind: Any) -> Any:
-    """An Arrow array in another of the six types; anything can become text."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if array.type.equals(kind):
-        return array
-    if pa.types.is_boolean(array.type) and pa.types.is_string(kind):
-        return pc.if_else(array, "T", "F")
-    return array.cast(kind)
+    told = f"field {f.name}: numbers were rounded to {f.width} characters, {f.decimals} decimals"
+    return cells, {told: len(rounded)} if len(rounded) else {}

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ..models import Field
+from .cast import is_recoded, recoded
 from .columns import Patched, Slice, Stowed, array_of, cells_of, cut
-from .dbf import Descriptor, Table, dated, header_bytes
+from .dbf import Descriptor, Table, dated, header_bytes, name_bytes
 from .writer import check_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from .cells import Need
 
 __all__ = ["Piece", "RowSource", "TableWriter"]
 
@@ -91,7 +97,7 @@ class TableWriter:
     encoding : str
     ldid : int
         Language driver id.
-    notes, losses : dict
+    notes, losses : dict, Counter
         What became of fields, and what the format forced, counted.
     header : bytes
         What stands before the first row.
@@ -101,7 +107,7 @@ class TableWriter:
     encoding: str
     ldid: int
     notes: dict[str, int] = field(default_factory=dict)
-    losses: dict[str, int] = field(default_factory=dict)
+    losses: Counter[str] = field(default_factory=Counter)
     header: bytes = b""
 
     def write(self, path: Path, pieces: Sequence[Piece]) -> None:
@@ -145,21 +151,33 @@ class TableWriter:
     def _choose_widths(self, pieces: Sequence[Piece]) -> None:
         chosen = []
         for i, f in enumerate(self.fields):
-            columns = [p.columns[i] for p in pieces]
-            made = [c for c in columns if isinstance(c, Stowed) or array_of(c) is not None]
-            if not made:
+            needs = [n for p in pieces if (n := self._need(p, p.columns[i], f)) is not None]
+            if not needs:
                 chosen.append(f)
                 continue
-            from .cells import Need, fitted, need_of  # only here is Arrow needed
+            from .cells import fitted  # only here is Arrow needed
 
-            need = Need()
-            for c in made:
-                stowed = isinstance(c, Stowed)
-                need |= c.need if stowed else need_of(array_of(c), f, self.encoding)
-            chosen.append(wide := fitted(f, need))
+            chosen.append(wide := fitted(f, reduce(or_, needs)))
             if not f.fresh and wide.width > f.width:
                 self._note(f"field {f.name}: widened from {f.width} to {wide.width}", 1)
         self.fields = tuple(chosen)
+
+    def _need(self, piece: Piece, column: Any, f: Field) -> Need | None:
+        """What a column needs; None of one whose cells are carried as they are."""
+        if isinstance(column, Stowed):
+            return column.need
+        array = array_of(column)
+        if array is None and not is_recoded(column, f, self.encoding):
+            return None
+        from .cells import Need, need_of
+
+        if array is not None:
+            return need_of(array, f, self.encoding)
+        need, place = Need(), column.place
+        for part in _parts(replace(piece, columns=())):
+            cells = part.source.picked(part.numbers)[:, place.start : place.stop]
+            need |= need_of(recoded(column, cells).array, f, self.encoding)
+        return need
 
     def _header(self, piece: Piece) -> bytes:
         """A new header; a field that is carried as it was keeps its descriptor."""
@@ -169,11 +187,8 @@ class TableWriter:
         for f, column in zip(self.fields, piece.columns, strict=True):
             place = column.place if isinstance(column, Patched) else column
             found = known.get((place.start, place.stop)) if isinstance(place, Slice) else None
-            same = found and (found.kind, found.width, found.decimals) == (
-                f.type,
-                f.width,
-                f.decimals,
-            )
+            name = name_bytes(f.name, self.encoding)
+            same = found and _kind(found) == (name, f.type, f.width, f.decimals)
             raws.append(found.raw if found and same else None)
         return header_bytes(self.fields, raws, self.encoding, self.ldid)
 
@@ -185,13 +200,10 @@ class TableWriter:
         made = np.full((len(piece.rows), length), BLANK, dtype=np.uint8)
         at = 1
         for f, column in zip(self.fields, piece.columns, strict=True):
-            cells, rounded = cells_of(column, f, body, self.encoding)
+            cells, lost = cells_of(column, f, body, self.encoding)
             made[:, at : at + f.width] = cells
             at += f.width
-            what = f"rounded to {f.width} characters, {f.decimals} decimals"
-            if rounded:
-                text = f"field {f.name}: numbers were {what}"
-                self.losses[text] = self.losses.get(text, 0) + rounded
+            self.losses.update(lost)
         return made
 
     def _note(self, text: str, count: int) -> None:
