@@ -96,11 +96,13 @@ def _cuts(reader: Reader) -> list[int]:
     """Rows at which the parts begin and the last one ends: of equal bytes, not rows."""
     count = reader.count
     length = reader.table.length if reader.table is not None else 0
-    shapes = reader.index.entries[:, 0]
+    shapes = reader.index.entries[:, 0].astype(np.int64)
+    if len(shapes) < count:  # rows without shapes: none of them can be read
+        shapes = np.pad(shapes, (0, count - len(shapes)), "edge" if len(shapes) else "constant")
     total = 2 * int(shapes[-1]) + count * length if count else 0
     parts = min(MOST_PARTS, max(1, total // PART), max(1, count))
     # A record's place is the sum of all before it; where they are out of order any cut will do.
-    places = 2 * np.maximum.accumulate(shapes.astype(np.int64)) + np.arange(len(shapes)) * length
+    places = 2 * np.maximum.accumulate(shapes) + np.arange(len(shapes)) * length
     rows = np.searchsorted(places, np.arange(1, parts) * (total / parts))
     cuts: list[int] = np.unique(np.concatenate([[0], rows, [count]])).tolist()
     return cuts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from .errors import ReadError
 from .models import Bounds4, Field, Header, Problem, Source
@@ -25,7 +26,7 @@ SHAPE_TYPES = {
 SAMPLE_BYTES = 1 << 16
 
 
-def read_header(source: Source, whole: bool = False) -> Header:
+def read_header(source: Source, whole: bool = False, skip: bool = False) -> Header:
     """Read the headers of a layer.
 
     Parameters
@@ -33,6 +34,8 @@ def read_header(source: Source, whole: bool = False) -> Header:
     source : Source
     whole : bool
         Look at all of the ``.dbf`` to tell its encoding, not at its first 64 kB.
+    skip : bool
+        Records that cannot be read are to be left out.
 
     Raises
     ------
@@ -47,7 +50,7 @@ def read_header(source: Source, whole: bool = False) -> Header:
     _check_magic(head, source.name)
     geometry_type, has_z, has_m = _shape_type(head, source.name)
     problems: list[Problem] = []
-    index = load_index(bundle, check=False)
+    index = load_index(bundle, check=False, skip=skip)
     if index.rebuilt:
         problems.append(Problem("shx-missing", "no usable .shx; the index is rebuilt in memory"))
     declared = 2 * struct.unpack(">i", head[24:28])[0]
@@ -88,7 +91,15 @@ def with_encoding(source: Source, header: Header, fields: Iterable[str]) -> Head
     guessed = header.encoding_from in ("bytes", "default")  # and will be told in a .cpg
     if not (text or guessed) or Bundle.of(source).size("dbf") <= SAMPLE_BYTES:
         return header
-    return read_header(source, whole=True)
+    found, encoding, told, problems = _attributes(Bundle.of(source), source.name, whole=True)
+    others = [p for p in header.problems if p.code not in ("encoding-doubtful", "dbf-missing")]
+    return replace(
+        header,
+        fields=found,
+        encoding=encoding,
+        encoding_from=told,
+        problems=(*others, *problems),
+    )
 
 
 def shape_code(header: Header) -> int:

@@ -17,7 +17,7 @@ from .models import Header
 from .shapefile.columns import Patched, Slice
 from .shapefile.encode import encode
 from .shapefile.ragged import Ragged, ring_reversed
-from .shapefile.records import Records, join_records
+from .shapefile.records import NO_RECORDS, Records, join_records
 from .shapefile.shp import Declined, decode, record_ranges
 
 if TYPE_CHECKING:
@@ -138,9 +138,8 @@ class Layer:
         layer = replace(self, shapes=made.shapes, origin=made.shapes.copy())
         if not made.lost.any():
             return layer
-        rows = np.flatnonzero(made.lost)
         reason = "GEOS cannot hold this geometry (a line of 1 point, a ring of 2, a TIN)"
-        self.account.reject("read", self.rows[rows], (reason,) * len(rows))
+        self.account.reject("read", self.rows[made.lost], (reason,) * int(made.lost.sum()))
         return layer.take(np.flatnonzero(~made.lost))
 
     def _made(self) -> Shapes:
@@ -173,6 +172,8 @@ class Layer:
         return found
 
     def _vertices(self) -> Ragged:
+        if not len(self):  # what the steps would have made is told by the header
+            return decode(NO_RECORDS, shape_code(self.header))
         changed = self.changed()
         if self.ragged is not None and not changed.any():
             return self.ragged

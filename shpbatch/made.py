@@ -36,10 +36,13 @@ def made_of(
         What the layer becomes part of.
     """
     if layer.sinks is None:
-        yield "", _made(layer, reader, carried, union)
+        with reader.told(layer.rows):
+            made = _made(layer, reader, carried, union)
+        yield "", made
         return
     for label, part in _by_label(layer):
-        made = _made(part, reader, False, union)
+        with reader.told(part.rows):
+            made = _made(part, reader, False, union)
         body = None if part.body is None else part.body.picked(part.rows)
         yield label, Made(made.piece, made.records, made.ragged, body)
 

@@ -73,7 +73,8 @@ class Part:
 
 def header_of(task: Task) -> Header:
     """Header of the source, with the encoding that all of its text tells, if that matters."""
-    header = task.header or read_header(task.source)
+    skip = task.policy.on_bad_record == "skip"
+    header = task.header or read_header(task.source, skip=skip)
     if task.rows is not None:
         return header
     traits = traits_of(task.recipe)

@@ -158,7 +158,7 @@ def _planned(task: Task, whole: bool) -> tuple[Task, Header | None]:
         return task, None
     name = task.source.name
     try:
-        header = _header(task.source)
+        header = _header(task.source, task.policy.on_bad_record == "skip")
         header = with_encoding(task.source, header, ()) if whole else header
     except ShpbatchError as error:
         reason = str(error) if name in str(error) else f"{name}: {error}"
@@ -172,9 +172,9 @@ def _planned(task: Task, whole: bool) -> tuple[Task, Header | None]:
 
 
 @lru_cache(maxsize=1)
-def _header(source: Source) -> Header:
+def _header(source: Source, skip: bool) -> Header:
     """The header of a source; with ``--each-step`` it is asked for again and again."""
-    return read_header(source)
+    return read_header(source, skip=skip)
 
 
 def _check_size(recipe: Recipe, before: Header, after: Header) -> None:

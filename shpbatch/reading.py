@@ -56,11 +56,13 @@ def layer_of(window: Window, header: Header, reader: Reader, account: Account) -
         code=reader.code,
         records=window.records,
         account=account,
-        fallback=partial(_shapes, reader.source),
+        fallback=partial(_shapes, reader, window),
     )
 
 
-def _shapes(source: Source, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+def _shapes(reader: Reader, window: Window, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+    """Shapes from GDAL, which gives a null where a record is broken: that is looked at first."""
     from .formats.gdal import read_shapes
 
-    return read_shapes(source, rows)
+    reader.good(window.records, window.rows)
+    return read_shapes(reader.source, rows)

@@ -6,14 +6,14 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from .shapefile.bundle import INDEXES, MAIN
+from .shapefile.bundle import INDEXES, MAIN, MEMOS
 
 __all__ = ["forget_names", "occupied", "siblings"]
 
 #: Bytes of a folder that is listed each time: some hundred names on ext4, any on other systems.
 SMALL_FOLDER = 1 << 14
 #: Members that a new set replaces; styles and notes that it has not are kept.
-_REPLACED = {*MAIN, *INDEXES, "cpg", "prj", "rejects.geojsonl"}
+_REPLACED = {*MAIN, *INDEXES, *MEMOS, "cpg", "prj", "rejects.geojsonl"}
 
 
 def siblings(sink: Path) -> list[Path]:

@@ -19,12 +19,15 @@ def sink_paths(sink: str, labels: Sequence[str]) -> list[Path]:
     """A path for each label: the sink itself for the label "", else one in a folder of its name."""
     if list(labels) == [""]:
         return [Path(sink)]
-    taken: dict[str, int] = {}
+    taken: set[str] = set()
     paths = []
     for label in labels:
-        name = file_name(label)
-        taken[name.casefold()] = again = taken.get(name.casefold(), 0) + 1
-        stem = f"{name}~{again}" if again > 1 else name
+        stem = name = file_name(label)
+        again = 1
+        while stem.casefold() in taken:  # also by a label that is itself spelled "a~2"
+            again += 1
+            stem = f"{name}~{again}"
+        taken.add(stem.casefold())
         paths.append(Path(sink).with_suffix("") / f"{stem}.shp")
     return paths
 

@@ -194,7 +194,7 @@ def _fields(headers: Sequence[Header], names: Sequence[str], strategy: str) -> t
     for header, source in zip(headers, names, strict=True):
         for key, f in zip(_keys(header.fields), header.fields, strict=True):
             united[key] = _wider(united[key], f, source) if key in united else f
-            if f.type == "M":
+            if f.type in "MGP":
                 raise PlanError(
                     f"{source}: the texts of the memo field {f.name} are in a file of their own, "
                     f"and cannot be merged; drop it with the step select",

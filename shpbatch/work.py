@@ -23,7 +23,6 @@ from .proof import prove
 from .reading import layer_of
 from .rejects import REJECTS, write_rejects
 from .shapefile.reader import Reader
-from .shapefile.shp import BadRecords
 from .shapefile.sidecars import write_sidecars
 from .sinks import sink_paths
 from .traits import carries, traits_of
@@ -81,11 +80,8 @@ def layers(
         def ticked(share: float, begun: float = begun, ended: float = ended) -> None:
             progress(begun + share * (ended - begun))
 
-        try:
+        with reader.told(window.rows):
             done = fit(apply_recipe(task.recipe, layer, ticked))
-        except BadRecords:
-            reader.good(window.records, window.rows)  # says which record of the file
-            raise
         yield done
 
 

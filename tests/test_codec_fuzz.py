@@ -20,12 +20,14 @@ from conftest import write_shapefile
 from oracle import same_objects
 from shapefiles import WGS84, dbf_bytes, source
 
-from shpbatch.errors import LayerError, ReadError
+import shpbatch
+from shpbatch.errors import LayerError, PlanError, ReadError
 from shpbatch.layer import Layer
 from shpbatch.models import Outcome, Policy, Recipe, Task
 from shpbatch.parser import run_alone
 from shpbatch.reading import read_layer
 from shpbatch.recipe import as_recipe
+from shpbatch.shapefile import reader
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -34,6 +36,7 @@ RECIPES = {
     "reproject": as_recipe("reproject --dst-crs EPSG:3857 --src-crs EPSG:4326"),
     "calculate": as_recipe('calculate --field new --expression "FID + 1"'),
     "make-valid": as_recipe("make-valid"),
+    "few rows": as_recipe("filter --where 'FID = 1' ! make-valid"),
 }
 MAIN = ("shp", "shx", "dbf")
 POLICIES = (Policy(), Policy(on_bad_record="skip"), Policy("skip", "reject"))
@@ -215,7 +218,18 @@ def noise(data: bytearray, rng: np.random.Generator) -> bytes:
     return bytes(data[:at]) + rng.bytes(size) + bytes(data[at + size :])
 
 
+def retype(data: bytearray, rng: np.random.Generator) -> bytes:
+    """Another shape type in a record."""
+    code, types = bytes(data[32:36]), (0, 1, 3, 5, 8, 11, 13, 15, 18, 21, 23, 25, 28, 31)
+    found = [at for at in range(108, len(data) - 3, 4) if data[at : at + 4] == code]
+    if found:
+        at = found[rng.integers(len(found))]
+        data[at : at + 4] = struct.pack("<i", types[rng.integers(len(types))])
+    return bytes(data)
+
+
 MUTATIONS = (
+    retype,
     flip,
     byte,
     extreme,
@@ -231,16 +245,20 @@ MUTATIONS = (
 )
 
 
+@pytest.mark.parametrize("rows", [2, 32_768])
 @pytest.mark.parametrize("name", LAYERS)
-def test_mutated_members_are_read_or_refused(name: str, tmp_path: Path) -> None:
+def test_mutated_members_are_read_or_refused(
+    name: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And run with all recipes in turn, with and without bad records skipped."""
+    monkeypatch.setattr(reader, "WINDOW_ROWS", rows)
     hurt = victim(name, tmp_path)
     out = tmp_path / "out"
     recipes = list(RECIPES)
     present = [e for e in (*MAIN, "shp", "shp") if e in hurt.members]
     for number, member in enumerate(present):
         for seed in range(CASES):
-            rng = np.random.default_rng([*map(ord, name), number, seed])
+            rng = np.random.default_rng([rows, *map(ord, name), number, seed])
             hurt.restore()
             hurt.put(member, mutated(hurt.members[member], rng))
             if seed % 5 == 4:  # two members wrong
@@ -254,6 +272,41 @@ def test_mutated_members_are_read_or_refused(name: str, tmp_path: Path) -> None:
                 raise AssertionError(
                     f"{name}: .{member} {number}, seed {seed}: {type(error).__name__}: {error}"
                 ) from error
+
+
+@pytest.mark.parametrize("name", [n for n in LAYERS if n != "multipatch"])
+def test_a_mutated_layer_is_merged_or_refused(name: str, tmp_path: Path) -> None:
+    """With one that is as it was."""
+    hurt, whole = victim(name, tmp_path), LAYERS[name](tmp_path / "b.shp")
+    present = [e for e in MAIN if e in hurt.members]
+    bad: list[str] = []
+    done = 0
+    for seed in range(2 * CASES):
+        member = present[seed % len(present)]
+        rng = np.random.default_rng([2, *map(ord, name), seed])
+        hurt.restore()
+        hurt.put(member, mutated(hurt.members[member], rng))
+        policy = ("fail", "skip")[seed // 3 % 2]
+        options = {"merge": "all", "method": "inline", "on_bad_record": policy}
+        try:
+            report = shpbatch.run(
+                [hurt.path, whole],
+                tmp_path / "out",
+                (),
+                if_exists="overwrite",
+                force=True,
+                **options,
+            )
+        except PlanError:
+            continue
+        (outcome,) = report.outcomes
+        if outcome.code in ("unexpected", "write-differs", "write-incomplete"):
+            bad.append(f".{member}, seed {seed}: {outcome.reason}\n{outcome.detail}")
+        elif outcome.status == "done":
+            done += 1
+            assert outcome.features is not None and outcome.features.balances()
+    assert not bad, "\n".join(bad)
+    assert done > CASES // 2
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -212,12 +212,13 @@ def test_rings_of_other_rows_are_no_shells() -> None:
     assert shells_of(polygons, np.array([0, 1, 2, 2]), areas).tolist() == [0, 1, 2, 2]
 
 
-def test_of_two_equal_rings_the_second_is_in_the_first() -> None:
+@pytest.mark.parametrize(("second", "shells"), [(1.0, [0, 0]), (-1.0, [0, 1])])
+def test_of_two_equal_rings_the_second_is_a_hole_if_it_is_turned(
+    second: float, shells: list[int]
+) -> None:
     polygons = np.array([shapely.Polygon(OUTER)] * 2, dtype=object)
-    assert shells_of(polygons, np.zeros(2, dtype=np.int64), np.array([-1.0, -1.0])).tolist() == [
-        0,
-        0,
-    ]
+    areas = np.array([-1.0, second])
+    assert shells_of(polygons, np.zeros(2, dtype=np.int64), areas).tolist() == shells
 
 
 def test_rings_are_turned_where_they_run_the_wrong_way() -> None:

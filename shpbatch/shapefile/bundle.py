@@ -20,7 +20,7 @@ from ..errors import ReadError, SourceError
 from ..models import Source
 from .zips import check_members, limited
 
-__all__ = ["INDEXES", "MAIN", "TRAVELLING", "ZIP_ERRORS", "Bundle"]
+__all__ = ["INDEXES", "MAIN", "MEMOS", "TRAVELLING", "ZIP_ERRORS", "Bundle"]
 
 #: What reading a damaged or hostile zip can raise, and what any file can.
 ZIP_ERRORS = (
@@ -38,6 +38,8 @@ ZIP_ERRORS = (
 MAIN = ("shp", "shx", "dbf")
 #: Sidecars that stay true whatever the steps do to features.
 TRAVELLING = ("qml", "sld", "qmd", "shp.xml", "lyr", "lyrx")
+#: Texts of memo fields, whose cells say where they are: true where such a field is.
+MEMOS = ("dbt", "fpt")
 #: Indexes of one very set of features: stale beside any other.
 INDEXES = (
     "qix",

@@ -17,11 +17,13 @@ from ..models import Field
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["DELETED", "Descriptor", "Table", "dated", "header_bytes", "parse_table"]
+__all__ = ["DELETED", "WITH_MEMO", "Descriptor", "Table", "dated", "header_bytes", "parse_table"]
 
 DELETED = ord("*")
 #: Field types of dBASE, FoxPro and their kin; all but C N F D L are carried, never decoded.
 KINDS = "CNFDLMBGPIOTYVWXQ0@+"
+#: Those whose cells are places in a file of memos, and the versions that say there is one.
+WITH_MEMO, MEMO_VERSIONS = "MGBP", (0x83, 0x8B, 0xF5)
 #: Bytes of a header before the descriptors, and of each descriptor.
 PREFIX = DESCRIPTOR = 32
 END = 0x0D
@@ -139,7 +141,11 @@ def dated(header: bytes, rows: int, today: date | None = None) -> bytes:
 
 
 def header_bytes(
-    fields: Sequence[Field], raws: Sequence[bytes | None], encoding: str, ldid: int
+    fields: Sequence[Field],
+    raws: Sequence[bytes | None],
+    encoding: str,
+    ldid: int,
+    version: int = 3,
 ) -> bytes:
     """A new header, without count and date.
 
@@ -152,6 +158,8 @@ def header_bytes(
         Codec of the names.
     ldid : int
         Language driver id.
+    version : int
+        Of the source: it is kept where it tells of memos that come along.
 
     Raises
     ------
@@ -170,7 +178,8 @@ def header_bytes(
         raise WriteError(
             f"{len(fields):,} fields, a .dbf holds 2,046; drop some with select", "row-too-wide"
         )
-    head = struct.pack("<B3xIHH17xB2x", 3, 0, start, length, ldid)
+    memos = version in MEMO_VERSIONS and any(f.type in WITH_MEMO for f in fields)
+    head = struct.pack("<B3xIHH17xB2x", version if memos else 3, 0, start, length, ldid)
     described = b"".join(_describe(f, r, encoding) for f, r in zip(fields, raws, strict=True))
     return head + described + bytes([END])
 

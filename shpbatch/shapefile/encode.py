@@ -139,12 +139,15 @@ def _put_measures(
 def _measure_range(
     ragged: Ragged, m: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Range of the measures of each row; 0 where there is none but "no data"."""
+    """Range of the measures of each row; "no data" where all are.
+
+    A range of 0 to 0 would be counted into the header's, and told to every reader.
+    """
     told = m > NO_DATA  # False for NaN
     low, _ = ragged.extremes(np.where(told, m, np.inf))
     _, high = ragged.extremes(np.where(told, m, -np.inf))
     none = np.isinf(low)
-    low[none] = high[none] = 0.0
+    low[none] = high[none] = 10 * NO_DATA
     return low, high
 
 

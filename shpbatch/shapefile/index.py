@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ReadError
 from .bundle import Bundle
+from .overlaps import without_overlaps
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +52,7 @@ class Index:
         return words[:, 0], words[:, 1]
 
 
-def load_index(bundle: Bundle, check: bool = True) -> Index:
+def load_index(bundle: Bundle, check: bool = True, skip: bool = False) -> Index:
     """The index of a layer, rebuilt where there is no usable ``.shx``.
 
     Usable is what has the magic number and its own length, and does not leave
@@ -61,7 +62,9 @@ def load_index(bundle: Bundle, check: bool = True) -> Index:
     ----------
     bundle : Bundle
     check : bool
-        Refuse entries that point outside the file.
+        Refuse entries that point outside the file, or into other records.
+    skip : bool
+        Keep what can be read instead: the place of any other record is 0.
 
     Raises
     ------
@@ -76,15 +79,17 @@ def load_index(bundle: Bundle, check: bool = True) -> Index:
         total = sum(int((part[:, 1].astype(np.int64) * 2 + 8).sum()) for part in _slabs(entries))
         if HEADER_BYTES + total < bundle.size("shp"):
             try:
-                found = chain(bundle)
+                found = chain(bundle, skip)
                 if len(found) > len(entries):
                     return Index(found, rebuilt=True)
             except ReadError:  # gaps between records: only the index knows them
                 pass
+        if skip:
+            return Index(without_overlaps(bundle, entries))
         if check:
             _check(bundle, entries)
         return Index(entries)
-    return Index(chain(bundle), rebuilt=True)
+    return Index(chain(bundle, skip), rebuilt=True)
 
 
 def _slabs(entries: NDArray[np.int32]) -> list[NDArray[np.int32]]:
@@ -153,8 +158,10 @@ def _check_unsorted(bundle: Bundle, entries: NDArray[np.int32]) -> None:
         )
 
 
-def chain(bundle: Bundle) -> NDArray[np.int32]:
+def chain(bundle: Bundle, skip: bool = False) -> NDArray[np.int32]:
     """Offset and content length in words of every record, found in the ``.shp`` alone.
+
+    With ``skip`` those up to the first that cannot be whole, which is at 0.
 
     Raises
     ------
@@ -167,7 +174,7 @@ def chain(bundle: Bundle) -> NDArray[np.int32]:
             return _entries([], [])
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
             found = _likely(view)
-            return found if found is not None else _walk(view, bundle)
+            return found if found is not None else _walk(view, bundle, skip)
 
 
 def _entries(at: object, length: object) -> NDArray[np.int32]:
@@ -209,7 +216,7 @@ def _likely(data: mmap.mmap) -> NDArray[np.int32] | None:
     return _entries(records[:, 0], records[:, 1]) if whole else None
 
 
-def _walk(data: mmap.mmap, bundle: Bundle) -> NDArray[np.int32]:
+def _walk(data: mmap.mmap, bundle: Bundle, skip: bool = False) -> NDArray[np.int32]:
     """The chain record by record: 0.3 s a million."""
     starts: list[int] = []
     lengths: list[int] = []
@@ -221,6 +228,8 @@ def _walk(data: mmap.mmap, bundle: Bundle) -> NDArray[np.int32]:
         if words < 2 or following > end:
             if at == declared:  # bytes behind the records: told, and no harm
                 return _entries(starts, lengths)
+            if skip:
+                return _entries([*starts, 0], [*lengths, 0])
             raise ReadError(
                 f"{bundle.name('shp')}: no usable .shx, and the record at byte {at} does not fit "
                 f"the file's {end} bytes: get the file again from where it came",
@@ -230,6 +239,8 @@ def _walk(data: mmap.mmap, bundle: Bundle) -> NDArray[np.int32]:
         lengths.append(2 * words)
         at = following
     if at not in (end, declared):
+        if skip:
+            return _entries([*starts, 0], [*lengths, 0])
         raise ReadError(
             f"{bundle.name('shp')}: no usable .shx, and {end - at} bytes from byte {at} on are no "
             "record: get the file again from where it came",

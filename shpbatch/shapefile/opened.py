@@ -92,7 +92,7 @@ class Opened:
 
     @cached_property
     def index(self) -> Index:
-        return load_index(self.bundle, check=not self.skip)
+        return load_index(self.bundle, skip=self.skip)
 
     @cached_property
     def table(self) -> Table | None:
@@ -131,8 +131,8 @@ class Opened:
         if self.table is None:
             return shapes
         declared = max(self.table.declared, self.table_rows)
-        if not self.skip and self.table_rows != shapes:
-            if self.table.declared == shapes:
+        if not self.skip and (self.table_rows != shapes or self.table.declared > shapes):
+            if shapes in (self.table.declared, self.table_rows):
                 raise ReadError(
                     f"{self.name}: the .dbf is cut: row {self.table_rows + 1} should be at byte "
                     f"{self.table.start + self.table_rows * self.table.length}, the file has "

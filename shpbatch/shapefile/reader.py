@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,15 @@ class Reader(Opened):
             body = None if body is None else body[good]
         unreadable = stop - start - deleted - len(rows)
         return Window(rows, start, stop, records, body, deleted, unreadable, flaws)
+
+    @contextmanager
+    def told(self, rows: NDArray[np.int64]) -> Iterator[None]:
+        """Where a record among these rows turns out to be broken, say which one of the file."""
+        try:
+            yield
+        except BadRecords:
+            self.window(int(rows.min()), int(rows.max()) + 1)  # raises, with number and byte
+            raise
 
     def records(self, rows: NDArray[np.int64]) -> Records:
         """Records of some rows, which are read already and found good."""

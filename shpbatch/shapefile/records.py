@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["HEAD", "Records", "join_records", "ragged_index", "run_mask"]
+__all__ = ["HEAD", "NO_RECORDS", "Records", "join_records", "ragged_index", "run_mask"]
 
 #: Bytes of a record header: number and content length in words, both big-endian.
 HEAD = 8
@@ -93,6 +93,9 @@ class Records:
         data = records.data.copy()
         data[records.starts[:, None] + np.arange(HEAD)] = heads
         return data
+
+
+NO_RECORDS = Records.packed_from(np.empty(0, np.uint8), np.empty(0, np.int64))
 
 
 def run_mask(

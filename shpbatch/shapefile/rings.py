@@ -35,8 +35,10 @@ def closed(
         Rings to which vertices had to be added: their first one, again.
     """
     sizes, starts = np.diff(offsets), offsets[:-1]
+    if not len(coords):
+        return np.empty(0, np.int64), sizes, np.zeros(len(sizes), dtype=bool)
     last = (offsets[1:] - 1).clip(min=0)
-    first = starts.clip(max=max(0, len(coords) - 1))
+    first = starts.clip(max=len(coords) - 1)
     # shapely closes rings in three dimensions, and would do so without a word.
     is_open = (sizes > 0) & (coords[first] != coords[last]).any(axis=1)
     wanted = np.where(sizes > 0, np.maximum(sizes + is_open, 4), 0)
@@ -73,8 +75,11 @@ def shells_of(
     tree = shapely.STRtree(rings)
     inner, outer = tree.query(rings)
     keep = (row[inner] == row[outer]) & (inner != outer)
-    # Of two equal rings the first contains the second.
-    keep &= (size[outer] > size[inner]) | ((size[outer] == size[inner]) & (outer < inner))
+    # Of two equal rings that run opposite ways the first contains the second; those
+    # that run the same way are the same shell, twice.
+    opposite = np.signbit(areas[outer]) != np.signbit(areas[inner])
+    equal = (size[outer] == size[inner]) & (outer < inner) & opposite
+    keep &= (size[outer] > size[inner]) | equal
     inner, outer = inner[keep], outer[keep]
     boxes = shapely.bounds(rings)
     fits = (boxes[outer, :2] <= boxes[inner, :2]).all(axis=1)

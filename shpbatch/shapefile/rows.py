@@ -190,7 +190,8 @@ class TableWriter:
             name = name_bytes(f.name, self.encoding)
             same = found and _kind(found) == (name, f.type, f.width, f.decimals)
             raws.append(found.raw if found and same else None)
-        return header_bytes(self.fields, raws, self.encoding, self.ldid)
+        version = table.header[0] if table is not None else 3
+        return header_bytes(self.fields, raws, self.encoding, self.ldid, version)
 
     def _rows(self, piece: Piece, length: int) -> NDArray[np.uint8]:
         """The bytes of some rows."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..models import Header
-from .bundle import TRAVELLING, Bundle
+from .bundle import MEMOS, TRAVELLING, Bundle
 from .crs import esri_wkt
+from .dbf import WITH_MEMO
 
 __all__ = ["write_sidecars"]
 
@@ -26,7 +27,8 @@ def write_sidecars(
     stem : str
         Name of the staged files.
     """
-    for extension in TRAVELLING:
+    memos = MEMOS if any(f.type in WITH_MEMO for f in after.fields) else ()
+    for extension in (*TRAVELLING, *memos):
         if extension in bundle:
             bundle.copy(extension, folder / f"{stem}.{extension}")
     if after.crs == before.crs:

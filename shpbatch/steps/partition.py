@@ -52,7 +52,7 @@ def partition(
     """
     column = fields.column(0).combine_chunks()
     if pa.types.is_floating(column.type):
-        text = column.cast(pa.string())
+        text = pc.add(column, 0.0).cast(pa.string())  # -0.0 + 0.0 is 0.0
         text = pc.if_else(pc.ends_with(text, ".0"), pc.utf8_slice_codeunits(text, 0, -2), text)
     elif pa.types.is_boolean(column.type):
         text = pc.if_else(column, "true", "false")

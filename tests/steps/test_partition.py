@@ -25,7 +25,7 @@ PEOPLE = oracle.SAMPLES / "soho/SohoPeople.shp"
     [
         (pa.array(["a", None, "b/c"]), ["a", NULL, "b/c"]),
         (pa.array([1, None, -7], pa.int32()), ["1", NULL, "-7"]),
-        (pa.array([1.0, 2.5, None]), ["1", "2.5", NULL]),
+        (pa.array([1.0, 2.5, None, -0.0, 0.0]), ["1", "2.5", NULL, "0", "0"]),
         (pa.array([True, False, None]), ["true", "false", NULL]),
         (pa.array([0, None], pa.date32()), ["1970-01-01", NULL]),
     ],
@@ -51,6 +51,16 @@ def test_every_feature_is_in_the_output_of_its_value(tmp_path: Path) -> None:
             Path(sink.path).with_suffix(".prj").read_bytes()
             == PEOPLE.with_suffix(".prj").read_bytes()
         )
+
+
+@pytest.mark.parametrize(
+    "labels", [["a", "A", "A~2", "a~2"], ["A~2", "a", "A"], ["a", "A", "a~2", "A~2", "a~2~2"]]
+)
+def test_no_two_labels_share_a_path(labels: list[str]) -> None:
+    """Also where one is spelled like the path that another was given."""
+    paths = sink_paths("out/x.shp", labels)
+    assert len({str(p).casefold() for p in paths}) == len(labels)
+    assert paths[0].stem == labels[0]
 
 
 def test_steps_before_and_after_are_applied(tmp_path: Path) -> None:
