@@ -76,7 +76,7 @@ def plan(src: Paths, dst: str | os.PathLike[str], recipe: Any, **options: Any) -
         if settings.each_step:
             raise PlanError("--merge and --each-step do not go together", "bad-value")
         merge = Merge(settings.merge, settings.field_strategy, settings.source_field)
-    layout = Layout(settings.flat, settings.each_step, policy, merge)
+    layout = Layout(settings.flat, settings.each_step, settings.container, policy, merge)
     past = Past.of(os.fspath(dst), rules_of(settings))
     return make_plan(found, checked, os.fspath(dst), layout, past)
 

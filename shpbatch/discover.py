@@ -121,7 +121,7 @@ def _walk(folder: str, avoid: str | None) -> Iterator[str]:
             and os.path.abspath(os.path.join(root, f)) != avoided
         )
         for file in sorted(files):
-            if file.lower().endswith((".shp", ".zip")) and not file.startswith("._"):
+            if file.lower().endswith((".shp", ".shz", ".zip")) and not file.startswith("._"):
                 yield os.path.join(root, file)
 
 
@@ -131,17 +131,17 @@ def _of_file(
     lower = path.lower()
     if lower.endswith(".shp"):
         yield Source(path, str(relative), size=_size(path))
-    elif lower.endswith(".zip"):
+    elif lower.endswith((".shz", ".zip")):
         yield from _of_zip(path, relative, ignored)
     elif named:
         raise SourceError(
-            f"{path}: not a .shp, a .zip or a folder; name the .shp file of the layer",
+            f"{path}: not a .shp, .shz, .zip or a folder; name the .shp file of the layer",
             "source-unfit",
         )
 
 
 def _of_zip(path: str, relative: PurePosixPath, ignored: list[tuple[str, str]]) -> Iterator[Source]:
-    """The layers in a zip; the zip counts as a folder of its own name."""
+    """The layers in a zip, which counts as a folder of its own name; a ``.shz`` is one layer."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [m for m in check_members(archive, path) if _is_layer(m.filename)]
@@ -155,9 +155,10 @@ def _of_zip(path: str, relative: PurePosixPath, ignored: list[tuple[str, str]]) 
         return
     if not members:
         ignored.append((path, "a zip without a .shp"))
+    one = relative.suffix.lower() == ".shz" and len(members) == 1
     for member in members:
-        inner = inner_path(member.filename)
-        yield Source(path, str(relative / inner), member.filename, member.file_size)
+        place = relative if one else relative / inner_path(member.filename)
+        yield Source(path, str(place), member.filename, member.file_size)
 
 
 def _is_layer(name: str) -> bool:

@@ -68,7 +68,9 @@ class Past:
         if made is None:
             return frozenset()
         changed = {_stem(n) for n in edited(made.members, self.dst)}
-        found = (n for n in made.members if n.endswith(".shp") and _stem(n) not in changed)
+        found = (
+            n for n in made.members if n.endswith((".shp", ".shz")) and _stem(n) not in changed
+        )
         return frozenset(os.path.join(self.dst, n) for n in found)
 
     def vanished(self, tasks: Iterable[Task]) -> tuple[str, ...]:

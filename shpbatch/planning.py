@@ -16,6 +16,7 @@ from .merging import Merge, merged
 from .models import Header, Policy, Problem, Recipe, Source, Task
 from .past import Past
 from .shapefile.writer import LARGEST
+from .sinks import SUFFIXES, Container
 
 __all__ = ["Layout", "Plan", "make_plan"]
 
@@ -43,6 +44,7 @@ class Layout:
 
     flat: bool = False
     each_step: bool = False
+    container: Container = "files"
     policy: Policy = field(default_factory=Policy)
     merge: Merge | None = None
 
@@ -64,12 +66,12 @@ def make_plan(
     _header.cache_clear()  # a .prj may have been written since the last plan
     tasks: list[Task] = []
     headers: list[Header | None] = []
-    clash = Clashes(found.sources)
+    clash, suffix = Clashes(found.sources), SUFFIXES[layout.container]
     for source in found.sources:
         for part, folder in _recipes(recipe, layout.each_step):
-            sink = _sink(source, dst, folder, layout.flat)
+            sink = str(_sink(source, dst, folder, layout.flat).with_suffix(suffix))
             if layout.merge:
-                sink = layout.merge.sink(dst)
+                sink = str(Path(layout.merge.sink(dst)).with_suffix(suffix))
                 clash.check_source(sink)
             else:
                 clash.check(source, sink)
@@ -108,10 +110,10 @@ def _recipes(recipe: Recipe, each_step: bool) -> Iterator[tuple[Recipe, str]]:
         yield Recipe((call,)), name if seen[name] == 1 else f"{name}-{seen[name]}"
 
 
-def _sink(source: Source, dst: str, folder: str, flat: bool) -> str:
+def _sink(source: Source, dst: str, folder: str, flat: bool) -> Path:
     relative = PurePosixPath(source.relative)
     place = PurePosixPath(relative.name) if flat else relative
-    return str(Path(dst, folder, place).with_suffix(".shp"))
+    return Path(dst, folder, place)
 
 
 class Clashes:

@@ -11,6 +11,7 @@ from .durable import Durability
 from .errors import PlanError
 from .pool import PoolOptions
 from .progress import Mode
+from .sinks import Container
 from .staleness import TRIGGERS, IfExists, Rules
 from .worker import Limits
 
@@ -65,6 +66,9 @@ class RunOptions:
         Do not mirror the tree of folders.
     each_step : bool
         One output for each step, in the step's own sub-folder.
+    container : {"files", "shz"}
+        A layer as its files, or as one ``.shz`` (a zip of them), which is
+        replaced in one instant.
     include, exclude : sequence of str
         Globs on the path below the named folder.
     limit : int or None
@@ -116,6 +120,7 @@ class RunOptions:
     metrics_file: str | None = None
     flat: bool = False
     each_step: bool = False
+    container: Container = "files"
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     limit: int | None = None

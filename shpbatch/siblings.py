@@ -17,7 +17,13 @@ _REPLACED = {*MAIN, *INDEXES, *MEMOS, "cpg", "prj", "rejects.geojsonl"}
 
 
 def siblings(sink: Path) -> list[Path]:
-    """Files that a new set replaces, without minding case, the ``.shp`` first."""
+    """Files that a new set replaces, without minding case, the ``.shp`` first.
+
+    A ``.shz`` replaces its own rejects only: a rename replaces the one file.
+    """
+    if sink.suffix == ".shz":
+        beside = sink.with_suffix(".rejects.geojsonl")
+        return [p for p in (sink, beside) if os.path.lexists(p)]
     found = [p for p in _of_stem(sink) if _is_replaced(_extension(p, sink))]
     return sorted(found, key=lambda p: (_extension(p, sink) != "shp", p.name))
 

@@ -6,9 +6,13 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-__all__ = ["sink_paths"]
+__all__ = ["SUFFIXES", "Container", "sink_paths"]
 
+Container = Literal["files", "shz"]
+#: What the path of a sink ends in.
+SUFFIXES: dict[Container, str] = {"files": ".shp", "shz": ".shz"}
 #: Windows and shells stumble over these; % is what stands for them.
 _UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*%]|^\.|[. ]$')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
@@ -28,7 +32,7 @@ def sink_paths(sink: str, labels: Sequence[str]) -> list[Path]:
             again += 1
             stem = f"{name}~{again}"
         taken.add(stem.casefold())
-        paths.append(Path(sink).with_suffix("") / f"{stem}.shp")
+        paths.append(Path(sink).with_suffix("") / f"{stem}{Path(sink).suffix}")
     return paths
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .account import Account
+from .container import contain
 from .destination import stage
 from .durable import translated
 from .engine import apply_recipe
@@ -24,7 +25,7 @@ from .reading import layer_of
 from .rejects import REJECTS, write_rejects
 from .shapefile.reader import Reader
 from .shapefile.sidecars import write_sidecars
-from .sinks import sink_paths
+from .sinks import SUFFIXES, sink_paths
 from .traits import carries, traits_of
 
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ class _Work:
             folder = next(iter(self.outputs.values())).folder
             write_rejects(folder / f"{STEM}.{REJECTS}", self.account.rejects, self.readers)
         for output, sink in zip(self.outputs.values(), sinks, strict=True):
+            if sink.suffix == SUFFIXES["shz"]:
+                contain(output.folder, sink.stem, self.task.policy.proof)
             members = members_of(output.folder)
             staged.append(Staged(str(output.folder), str(sink), members, output.count))
         return Outcome(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,8 +97,58 @@ def test_scheduled_commands_run(desk: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are written for sh")
+def test_the_airflow_task_runs(desk: Path) -> None:
+    """With Airflow's names for what it does: it is larger than all the rest together."""
+    operators: list[dict[str, Any]] = []
+    stand_in = types.ModuleType("airflow")
+    vars(stand_in).update(
+        BashOperator=lambda **given: operators.append(given),
+        dag=lambda **_: lambda function: function,
+    )
+    names = ["airflow", "airflow.sdk", "airflow.providers.standard.operators.bash"]
+    (text,) = [t for t in blocks("python") if "airflow" in t]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (*names, "airflow.providers", "airflow.providers.standard"):
+            patch.setitem(sys.modules, name, stand_in)
+        patch.setitem(sys.modules, "airflow.providers.standard.operators", stand_in)
+        exec(text, {})
+    (operator,) = operators
+    assert operator["cwd"] == "/srv/gis"
+    command = operator["bash_command"].replace(".venv/bin/", "")
+    for code, status in ((0, "done"), (99, "done")):
+        done = sh(command, desk)
+        assert done.returncode == code, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["status"] == status
+
+
+def test_the_prefect_flow_runs(desk: Path) -> None:
+    """With Prefect's names for what it does."""
+    (text,) = [t for t in blocks("python") if "prefect" in t]
+    (desk / "prefect.py").write_text(
+        "flow = lambda function: function\ntask = lambda **_: lambda function: function\n"
+    )
+    (desk / "flow.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "flow.py"], cwd=desk, capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    files = len(list((desk / "incoming").glob("*.shp")))
+    assert done.stdout.strip() == str({"done": files, "files": files})
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_the_make_rule_runs(desk: Path) -> None:
+    (desk / "Makefile").write_text(blocks("make")[0])
+    for expected in (" done, ", "0 done, "):
+        done = sh("make made", desk)
+        assert done.returncode == 0, done.stderr
+        assert expected in done.stdout
+
+
 def test_python_examples_run(desk: Path) -> None:
-    examples = [text for text in blocks("python") if "from ..registry" not in text]
+    others = ("from ..registry", "airflow", "prefect")
+    examples = [text for text in blocks("python") if not any(other in text for other in others)]
     script = desk / "example.py"
     script.write_text("\n".join(examples))
     done = subprocess.run(

@@ -88,6 +88,13 @@ def layout_options(function: F) -> F:
                 "--each-step", is_flag=True, help="One output a step, in the step's own folder."
             ),
             click.option(
+                "--container",
+                type=click.Choice(["files", "shz"]),
+                default="files",
+                show_default=True,
+                help="shz: a layer is one file, replaced in one instant.",
+            ),
+            click.option(
                 "--if-exists",
                 type=click.Choice(["update", "fail", "skip", "overwrite"]),
                 default="update",

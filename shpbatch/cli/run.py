@@ -206,7 +206,16 @@ def execute(ctx: click.Context, options: dict[str, Any]) -> Report:
 def _settings(options: dict[str, Any], layout: bool) -> dict[str, Any]:
     """Options of the command line as fields of RunOptions: those of the plan, or the others."""
     if layout:
-        names = ["include", "exclude", "limit", "flat", "each_step", "merge", "field_strategy"]
+        names = [
+            "include",
+            "exclude",
+            "limit",
+            "flat",
+            "each_step",
+            "container",
+            "merge",
+            "field_strategy",
+        ]
         names += ["source_field", "on_bad_record", "on_bad_value", "on_bad_feature", "on_loss"]
         names += ["force", "rerun_triggers", "verify", "retry_failed"]
         if_exists = "overwrite" if options["overwrite"] else options["if_exists"]
