@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from .discover import discover
@@ -16,7 +17,7 @@ from .mapping import Mapping, new_run_id
 from .merging import Merge
 from .models import Outcome, Policy, Recipe, Report
 from .past import Past
-from .planning import Layout, Plan, make_plan
+from .planning import HEADERS, Layout, Plan, make_plan
 from .pool import Stop
 from .preload import preload_for
 from .recipe import as_recipe
@@ -54,19 +55,32 @@ def run(src: Paths, dst: str | os.PathLike[str], recipe: Any, **options: Any) ->
     BusyError
         Another run holds the destination.
     """
-    return execute(lambda: plan(src, dst, recipe, **options), RunOptions(**options))
+    return execute(
+        lambda: plan(src, dst, recipe, headers=HEADERS, **options), RunOptions(**options)
+    )
 
 
-def plan(src: Paths, dst: str | os.PathLike[str], recipe: Any, **options: Any) -> Plan:
-    """Plan a run without writing anything; parameters as for `run`."""
-    settings = RunOptions(**options)
+def plan(
+    src: Paths,
+    dst: str | os.PathLike[str],
+    recipe: Any,
+    *,
+    headers: int | None = None,
+    **options: Any,
+) -> Plan:
+    """Plan a run without writing anything; parameters as for `run`.
+
+    ``headers`` are read of all sources, or of so many: it takes 1 ms each,
+    and a worker can do it as well.
+    """
+    settings, dst = RunOptions(**options), str(Path(dst))
     named = [src] if isinstance(src, str | os.PathLike) else list(src)
     checked = as_recipe(recipe)
     found = discover(
         [os.fspath(s) for s in named],
         include=settings.include,
         exclude=settings.exclude,
-        avoid=os.fspath(dst),
+        avoid=dst,
         limit=settings.limit,
     )
     names = (f.name for f in fields(Policy))
@@ -77,8 +91,8 @@ def plan(src: Paths, dst: str | os.PathLike[str], recipe: Any, **options: Any) -
             raise PlanError("--merge and --each-step do not go together", "bad-value")
         merge = Merge(settings.merge, settings.field_strategy, settings.source_field)
     layout = Layout(settings.flat, settings.each_step, settings.container, policy, merge)
-    past = Past.of(os.fspath(dst), rules_of(settings))
-    return make_plan(found, checked, os.fspath(dst), layout, past)
+    with Past.of(dst, rules_of(settings)) as past:
+        return make_plan(found, checked, dst, layout, past, headers)
 
 
 def map_parser(

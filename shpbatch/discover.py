@@ -65,15 +65,25 @@ def discover(
     include, exclude = list(include), list(exclude)
     named = [str(s) for s in _expanded(src)]
     ignored: list[tuple[str, str]] = []
-    sources: dict[tuple[str, str | None], Source] = {}
-    for name in named:
-        for source in _sources(name, avoid, ignored):
-            if _wanted(source.relative, include, exclude):
-                sources.setdefault((os.path.abspath(source.path), source.member), source)
-    found = sorted(sources.values(), key=lambda s: (s.path, s.member or ""))[:limit]
+    wanted = (
+        source
+        for name in named
+        for source in _sources(name, avoid, ignored)
+        if not (include or exclude) or _wanted(source.relative, include, exclude)
+    )
+    once = wanted if len(named) == 1 else _once(wanted)  # a folder has no file twice
+    found = sorted(once, key=lambda s: (s.path, s.member or ""))[:limit]
     if not found:
         raise SourceError(_nothing(named, bool(include or exclude)), "no-sources")
     return Found(tuple(found), tuple(ignored))
+
+
+def _once(sources: Iterable[Source]) -> Iterable[Source]:
+    """The first of each that were named twice."""
+    found: dict[tuple[str, str | None], Source] = {}
+    for source in sources:
+        found.setdefault((os.path.abspath(source.path), source.member), source)
+    return found.values()
 
 
 def _expanded(src: Iterable[str]) -> Iterator[str]:
@@ -100,11 +110,11 @@ def _lines(text: str) -> list[str]:
 
 def _sources(name: str, avoid: str | None, ignored: list[tuple[str, str]]) -> Iterator[Source]:
     if os.path.isdir(name):
+        start = len(os.path.join(name, ""))
         for path in _walk(name, avoid):
-            relative = PurePosixPath(Path(path).relative_to(name).as_posix())
-            yield from _of_file(path, relative, ignored)
+            yield from _of_file(path, path[start:].replace(os.sep, "/"), ignored)
     elif os.path.exists(name):
-        yield from _of_file(name, PurePosixPath(Path(name).name), ignored, named=True)
+        yield from _of_file(name, os.path.basename(name), ignored, named=True)
     else:
         raise SourceError(f"{name}: no such file or folder; check the path", "source-missing")
 
@@ -126,13 +136,13 @@ def _walk(folder: str, avoid: str | None) -> Iterator[str]:
 
 
 def _of_file(
-    path: str, relative: PurePosixPath, ignored: list[tuple[str, str]], named: bool = False
+    path: str, relative: str, ignored: list[tuple[str, str]], named: bool = False
 ) -> Iterator[Source]:
     lower = path.lower()
     if lower.endswith(".shp"):
-        yield Source(path, str(relative), size=_size(path))
+        yield Source(path, relative, size=_size(path))
     elif lower.endswith((".shz", ".zip")):
-        yield from _of_zip(path, relative, ignored)
+        yield from _of_zip(path, PurePosixPath(relative), ignored)
     elif named:
         raise SourceError(
             f"{path}: not a .shp, .shz, .zip or a folder; name the .shp file of the layer",
@@ -181,7 +191,7 @@ def _size(path: str) -> int:
 
 def _wanted(relative: str, include: list[str], exclude: list[str]) -> bool:
     def matches(patterns: list[str]) -> bool:
-        name = PurePosixPath(relative).name
+        name = relative.rpartition("/")[2]
         return any(fnmatch.fnmatch(relative, p) or fnmatch.fnmatch(name, p) for p in patterns)
 
     return (not include or matches(include)) and not matches(exclude)

@@ -13,7 +13,9 @@ import numpy as np
 from .errors import ShpbatchError
 from .feed import Needs
 from .models import Task
+from .outlook import outlook
 from .parts import header_of
+from .provenance import sources_of
 from .shapefile.reader import WINDOW_BYTES, Reader
 from .traits import traits_of
 
@@ -49,7 +51,10 @@ def divided(tasks: Sequence[Task]) -> Divided:
         needs[len(found) + len(parts)] = list(range(len(found), len(found) + len(parts)))
         joined = tuple(m for m, _ in members)
         join = replace(task, members=joined) if task.members else joined[0]
-        found += [*parts, replace(join, cost=task.cost // 8)]
+        # All of them must read what the first one reads.
+        told = {**task.provenance, "sources": sources_of(task)}
+        found += [replace(part, provenance=told) for part in parts]
+        found.append(replace(join, cost=task.cost // 8, provenance=told))
     return Divided(
         tuple(found), tuple(t.cost for t in found), tuple(_memory(t) for t in found), needs
     )
@@ -73,6 +78,9 @@ def _parts(task: Task) -> list[Task]:
     if not traits.row_wise or traits.partitions:
         return []
     if traits.carries_shapes and not traits.fields:  # as fast as it can be copied
+        return []
+    task, _ = outlook(task) if task.header is None else (task, None)
+    if task.problem:  # the worker that does the task says so
         return []
     try:
         with Reader(task.source, task.policy.on_bad_record) as reader:

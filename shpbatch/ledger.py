@@ -149,10 +149,20 @@ class Ledger:
 
     # -- outputs -------------------------------------------------------------
 
-    def made(self) -> dict[str, Made]:
-        """All outputs by key: the path of the first sink below the destination."""
-        rows = self._db.execute("SELECT key, provenance, members FROM outputs")
-        return {os.fsdecode(k): Made(json.loads(p), json.loads(m)) for k, p, m in rows}
+    def made(self) -> Iterator[tuple[str, Made]]:
+        """All outputs with their keys: the path of the first sink below the destination."""
+        for key, *texts in self._db.execute("SELECT key, provenance, members FROM outputs"):
+            yield os.fsdecode(key), Made(*map(json.loads, texts))
+
+    def made_of(self, key: str) -> Made | None:
+        """One output, None where it is not known."""
+        query = "SELECT provenance, members FROM outputs WHERE key = ?"
+        row = self._db.execute(query, (os.fsencode(key),)).fetchone()
+        return None if row is None else Made(*map(json.loads, row))
+
+    def keys(self) -> list[str]:
+        """Keys of all outputs."""
+        return [os.fsdecode(row[0]) for row in self._db.execute("SELECT key FROM outputs")]
 
     def put_made(self, key: str, run_id: str, made: Made) -> None:
         """Remember an output; what was wrong with it before is settled."""
@@ -168,10 +178,11 @@ class Ledger:
 
     # -- failures ------------------------------------------------------------
 
-    def troubles(self) -> dict[str, Quarantined]:
-        """What failed last time and has not been made since, by key."""
-        rows = self._db.execute("SELECT key, status, reason, provenance FROM troubles")
-        return {os.fsdecode(k): Quarantined(s, why, json.loads(p)) for k, s, why, p in rows}
+    def trouble_of(self, key: str) -> Quarantined | None:
+        """How an output failed last time, unless it was made since."""
+        query = "SELECT status, reason, provenance FROM troubles WHERE key = ?"
+        row = self._db.execute(query, (os.fsencode(key),)).fetchone()
+        return None if row is None else Quarantined(row[0], row[1], json.loads(row[2]))
 
     def put_trouble(self, key: str, run_id: str, trouble: Quarantined) -> None:
         """Remember a failure."""

@@ -257,7 +257,7 @@ class Task:
     why : str
         Why there is something to do: ``new``, ``source changed: .dbf``…
     provenance : dict
-        What the output depends on.
+        What the output depends on; its sources' files where these must stay as planned.
     owned : frozenset of str
         Outputs that an earlier run made of this task, and that it may replace.
     """

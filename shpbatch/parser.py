@@ -19,6 +19,7 @@ from typing import Any
 from .errors import ReadError, ShpbatchError, WriteError
 from .messages import report_progress
 from .models import Outcome, Recipe, Task
+from .outlook import outlook
 
 __all__ = ["run_alone", "run_task", "shp_parser"]
 
@@ -78,7 +79,7 @@ def run_alone(task: Task) -> Outcome:
     from .publishing import publish, resume
     from .siblings import occupied
 
-    there = None if task.overwrite else occupied(Path(task.sink))
+    there = None if task.overwrite else occupied(task.sink)
     if there is not None:
         if not resume(task.stage, task.sink, Files()):
             raise WriteError(f"{there}: is there already; overwrite=True replaces it", "exists")
@@ -107,6 +108,10 @@ def run_task(task: Task, progress: Progress | None = None) -> Outcome:
     if problem := task.problem or task.source.problem:
         return Outcome(names, "failed", code=problem.code, reason=problem.reason)
     try:
+        if task.header is None and not (task.members or task.part):
+            task, _ = outlook(task)
+            if problem := task.problem:
+                return Outcome(names, "failed", code=problem.code, reason=problem.reason)
         outcome = _unchanged(task, progress or report_progress)
     except Exception as error:
         return failure(names, error, time.monotonic() - start)
@@ -128,7 +133,7 @@ def _unchanged(task: Task, progress: Progress) -> Outcome:
     for _ in range(1 if divided else TRIES):
         before = seen(task)
         outcome = do_task(task, progress)
-        if seen(task) == before and not (divided and task.provenance and _moved_on(task, before)):
+        if seen(task) == before and not (divided and _moved_on(task, before)):
             return replace(outcome, seen=before)
         discard(outcome)
     raise ReadError(
@@ -140,7 +145,7 @@ def _unchanged(task: Task, progress: Progress) -> Outcome:
 def _moved_on(task: Task, now: dict[str, Any]) -> bool:
     from .provenance import changed_files
 
-    planned = task.provenance["sources"]
+    planned = task.provenance.get("sources", {})
     return changed_files({n: planned[n] for n in now if n in planned}, now) is not None
 
 

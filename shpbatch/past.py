@@ -3,59 +3,79 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .destination import STATE
 from .journal import pending
-from .ledger import LEDGER, Ledger, Made, Quarantined
+from .ledger import LEDGER, Ledger, Made
 from .merging import Merge
 from .models import Task
-from .provenance import look_anew, provenance
+from .provenance import look_anew, provenance, sources_of
 from .publishing import key_of
 from .staleness import Rules, edited, judge
 
 __all__ = ["Past", "prune"]
 
+#: One for all: each call of frozenset() makes another, of 216 bytes.
+NOTHING: frozenset[str] = frozenset()
+
 
 @dataclass(frozen=True)
 class Past:
-    """The ledger of a destination, read once for a plan.
+    """The ledger of a destination while a plan is made: it is asked output by output.
 
     Attributes
     ----------
+    ledger : Ledger or None
+        None where there is no past.
+    committed : dict
+        Outputs of a killed run that only the journal knows.
     stamp : str
         Another one when another run has begun since.
     """
 
     dst: str
     rules: Rules = field(default_factory=Rules)
-    made: dict[str, Made] = field(default_factory=dict)
-    troubles: dict[str, Quarantined] = field(default_factory=dict)
+    ledger: Ledger | None = None
+    committed: dict[str, Made] = field(default_factory=dict)
     stamp: str = ""
 
     @classmethod
-    def of(cls, dst: str, rules: Rules) -> Past:
-        """Read the ledger; a destination without one has no past."""
+    @contextmanager
+    def of(cls, dst: str, rules: Rules) -> Iterator[Past]:
+        """Open the ledger; a destination without one has no past."""
         look_anew()
-        with Ledger(Path(dst, STATE, LEDGER), read_only=True) as ledger:
-            made = {**ledger.made(), **_committed(dst)}
-            return cls(dst, rules, made, ledger.troubles(), ledger.stamp())
+        path = Path(dst, STATE, LEDGER)
+        if not path.exists():
+            yield cls(dst, rules, committed=_committed(dst))
+            return
+        with Ledger(path, read_only=True) as ledger:
+            yield cls(dst, rules, ledger, _committed(dst), ledger.stamp())
+
+    def made(self, key: str) -> Made | None:
+        """What is known of an output."""
+        found = self.committed.get(key)
+        return found if found or self.ledger is None else self.ledger.made_of(key)
 
     def judged(self, task: Task, merge: Merge | None = None) -> Task:
         """A task that knows whether it must be done, and why."""
         if task.source.problem and not task.members:
             return replace(task, problem=task.source.problem)
         key = key_of(self.dst, task.sink)
-        now = provenance(task, merge, self.rules.hashed)
-        made = self.made.get(key)
-        verdict = judge(task.sink, self.dst, made, self.troubles.get(key), now, self.rules)
+        depends = now = provenance(task, merge)
+        made = self.made(key)
+        trouble = None if self.ledger is None else self.ledger.trouble_of(key)
+        if made or trouble or self.rules.hashed:  # else there is nothing to compare with
+            now = {**depends, "sources": sources_of(task, self.rules.hashed)}
+        verdict = judge(task.sink, self.dst, made, trouble, now, self.rules)
         owned = self._owned(made)
         replaces = self.rules.if_exists == "overwrite" or task.sink in owned
         return replace(
             task,
-            provenance=now,
+            provenance=now if self.rules.hashed else depends,
             why=verdict.why,
             skip=verdict.skip,
             problem=verdict.problem,
@@ -66,7 +86,7 @@ class Past:
     def _owned(self, made: Made | None) -> frozenset[str]:
         """Sinks of an earlier run that are as it left them."""
         if made is None:
-            return frozenset()
+            return NOTHING
         changed = {_stem(n) for n in edited(made.members, self.dst)}
         found = (
             n for n in made.members if n.endswith((".shp", ".shz")) and _stem(n) not in changed
@@ -75,14 +95,14 @@ class Past:
 
     def vanished(self, tasks: Iterable[Task]) -> tuple[str, ...]:
         """Outputs whose sources are all gone, by key."""
-        planned = {key_of(self.dst, t.sink) for t in tasks if t.sink}
-        return tuple(
-            sorted(
-                key
-                for key, made in self.made.items()
-                if key not in planned and not any(map(_exists, made.provenance["sources"]))
-            )
-        )
+        known = {*self.committed, *(self.ledger.keys() if self.ledger else ())}
+        if known:
+            known.difference_update(key_of(self.dst, t.sink) for t in tasks)
+        return tuple(key for key in sorted(known) if self._has_vanished(key))
+
+    def _has_vanished(self, key: str) -> bool:
+        made = self.made(key)
+        return made is not None and not any(map(_exists, made.provenance["sources"]))
 
 
 def _committed(dst: str) -> dict[str, Made]:
@@ -112,12 +132,15 @@ def _exists(source: str) -> bool:
 
 def prune(dst: str, ledger: Ledger, keys: Iterable[str]) -> list[str]:
     """Remove outputs whose sources are gone; return those that stay, as they were edited."""
-    made, kept, gone = ledger.made(), [], []
+    kept, gone = [], []
     for key in keys:
-        if edited(made[key].members, dst):
+        made = ledger.made_of(key)
+        if made is None:
+            continue
+        if edited(made.members, dst):
             kept.append(key)
             continue
-        for name in sorted(made[key].members, key=lambda n: not n.endswith(".shp")):
+        for name in sorted(made.members, key=lambda n: not n.endswith(".shp")):
             Path(dst, name).unlink(missing_ok=True)
         gone.append(key)
     with ledger.together():

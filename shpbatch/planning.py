@@ -6,19 +6,21 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from .clashes import Clashes
 from .discover import Found
-from .errors import LayerError, PlanError, ShpbatchError, WriteError
-from .header import read_header, with_encoding
+from .errors import PlanError
 from .merging import Merge, merged
-from .models import Header, Policy, Problem, Recipe, Source, Task
+from .models import Header, Policy, Recipe, Source, Task
+from .outlook import forget_headers, outlook
 from .past import Past
-from .shapefile.writer import LARGEST
 from .sinks import SUFFIXES, Container
 
 __all__ = ["Layout", "Plan", "make_plan"]
+
+#: Sources whose headers are read by a plan that is to be carried out; it takes 1 ms each.
+HEADERS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,24 @@ class Layout:
 
 
 def make_plan(
-    found: Found, recipe: Recipe, dst: str, layout: Layout, past: Past | None = None
+    found: Found,
+    recipe: Recipe,
+    dst: str,
+    layout: Layout,
+    past: Past | None = None,
+    headers: int | None = HEADERS,
 ) -> Plan:
     """Plan a run; nothing is written.
+
+    Parameters
+    ----------
+    found : Found
+    recipe : Recipe
+    dst : str
+    layout : Layout
+    past : Past, optional
+    headers : int or None
+        Sources whose headers are read, as many as are to be done; None for all.
 
     Raises
     ------
@@ -63,39 +80,63 @@ def make_plan(
     if os.path.exists(dst) and not os.path.isdir(dst):
         raise PlanError(f"{dst}: is a file; -o names a folder", "dst-is-file")
     past = past or Past(dst)
-    _header.cache_clear()  # a .prj may have been written since the last plan
-    tasks: list[Task] = []
-    headers: list[Header | None] = []
+    forget_headers()
+    tasks = _tasks(found, recipe, dst, layout)
+    if layout.merge:
+        planned, after = _merged(list(tasks), layout.merge, past)
+    else:
+        planned, after = _outlooks((past.judged(task) for task in tasks), headers)
+    _refuse_all(planned, after)
+    gone = past.vanished(planned)
+    return Plan(tuple(planned), tuple(after), dst, found.ignored, gone, past.stamp)
+
+
+def _tasks(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Iterator[Task]:
+    """A task for each source, or for each step of it; no two with one sink."""
     clash, suffix = Clashes(found.sources), SUFFIXES[layout.container]
+    recipes = list(_recipes(recipe, layout.each_step))
     for source in found.sources:
-        for part, folder in _recipes(recipe, layout.each_step):
-            sink = str(_sink(source, dst, folder, layout.flat).with_suffix(suffix))
+        for part, folder in recipes:
             if layout.merge:
                 sink = str(Path(layout.merge.sink(dst)).with_suffix(suffix))
                 clash.check_source(sink)
             else:
+                sink = _sink(source, dst, folder, layout.flat, suffix)
                 clash.check(source, sink)
-            task = Task(source, part, sink, stage=dst, cost=source.size, policy=layout.policy)
-            task = task if layout.merge else past.judged(task)
-            task, after = _planned(task, whole=layout.merge is not None)
-            tasks.append(task)
-            headers.append(after)
-    if layout.merge:
-        tasks, headers = _merged(tasks, headers, layout.merge, past)
-    _refuse_all(tasks, headers)
-    return Plan(tuple(tasks), tuple(headers), dst, found.ignored, past.vanished(tasks), past.stamp)
+            yield Task(source, part, sink, stage=dst, cost=source.size, policy=layout.policy)
 
 
-def _merged(
-    tasks: list[Task], headers: list[Header | None], merge: Merge, past: Past
-) -> tuple[list[Task], list[Header | None]]:
+#: Tasks, and beside each what its header will be, as far as that was asked.
+Planned = tuple[list[Task], list[Header | None]]
+
+
+def _outlooks(judged: Iterable[Task], limit: int | None) -> Planned:
+    """Tasks with what their headers let know, as far as headers are to be read."""
+    tasks: list[Task] = []
+    headers: list[Header | None] = []
+    read = 0
+    for task in judged:
+        wanted = not (task.skip or task.problem) and (limit is None or read < limit)
+        told, header = outlook(task) if wanted else (task, None)
+        tasks.append(told)
+        headers.append(header)
+        read += wanted
+    refused = [t.problem for t, header in zip(tasks, headers, strict=True) if header]
+    if limit is not None and read == limit and all(refused):
+        return _outlooks(tasks, None)  # perhaps nothing can be done at all
+    return tasks, headers
+
+
+def _merged(tasks: list[Task], merge: Merge, past: Past) -> Planned:
     """The one task of a merge; sources that are the same as last time need not fit again."""
     judged = past.judged(replace(tasks[0], members=tuple(tasks)), merge)
     if judged.skip or judged.problem:
         return [judged], [None]
-    task = merged(tasks, headers, merge)
+    looked = [outlook(task, whole=True) for task in tasks]
+    task = merged([t for t, _ in looked], [header for _, header in looked], merge)
     kept = ("provenance", "why", "owned", "overwrite")
-    return [replace(task, **{name: getattr(judged, name) for name in kept})], [task.union.header]
+    task = replace(task, **{name: getattr(judged, name) for name in kept})
+    return [task], [task.union.header]
 
 
 def _recipes(recipe: Recipe, each_step: bool) -> Iterator[tuple[Recipe, str]]:
@@ -110,91 +151,9 @@ def _recipes(recipe: Recipe, each_step: bool) -> Iterator[tuple[Recipe, str]]:
         yield Recipe((call,)), name if seen[name] == 1 else f"{name}-{seen[name]}"
 
 
-def _sink(source: Source, dst: str, folder: str, flat: bool) -> Path:
-    relative = PurePosixPath(source.relative)
-    place = PurePosixPath(relative.name) if flat else relative
-    return Path(dst, folder, place)
-
-
-class Clashes:
-    """Sinks and sources by true path without case: what would overwrite what."""
-
-    def __init__(self, sources: Iterable[Source]) -> None:
-        self._sources = {_folded(s.path): s.path for s in sources if not s.member}
-        self._sinks: dict[str, str] = {}
-
-    def check(self, source: Source, sink: str) -> None:
-        """Refuse a sink that is a source, or another source's sink."""
-        self.check_source(sink)
-        key = _folded(sink)
-        if other := self._sinks.get(key):
-            raise PlanError(
-                f"{source.name} and {other} would both become {sink}; "
-                "leave one out with --exclude, run without --flat, or give each its own -o",
-                "sink-clash",
-            )
-        self._sinks[key] = source.name
-
-    def check_source(self, sink: str) -> None:
-        """Refuse a sink that is a source."""
-        if original := self._sources.get(_folded(sink)):
-            raise PlanError(
-                f"{original}: the output would replace this source; choose another folder for -o",
-                "source-is-sink",
-            )
-
-
-def _folded(path: str) -> str:
-    return os.path.realpath(path).casefold()
-
-
-def _planned(task: Task, whole: bool) -> tuple[Task, Header | None]:
-    """A task with the header of its source, and what the steps will make of that.
-
-    What the first 64 kB let guess of an encoding is not enough where layers of one
-    encoding are joined as bytes: ``whole`` looks at all of the text then.
-    """
-    from .engine import apply_header
-
-    if task.skip or task.problem:
-        return task, None
-    name = task.source.name
-    try:
-        header = _header(task.source, task.policy.on_bad_record == "skip")
-        header = with_encoding(task.source, header, ()) if whole else header
-    except ShpbatchError as error:
-        reason = str(error) if name in str(error) else f"{name}: {error}"
-        return replace(task, problem=Problem(error.code, reason)), None
-    try:
-        after = apply_header(task.recipe, header)
-        _check_size(task.recipe, header, after)
-        return replace(task, header=header), after
-    except LayerError as error:
-        return replace(task, problem=Problem(error.code, f"{name}: {error}")), header
-
-
-@lru_cache(maxsize=1)
-def _header(source: Source, skip: bool) -> Header:
-    """The header of a source; with ``--each-step`` it is asked for again and again."""
-    return read_header(source, skip=skip)
-
-
-def _check_size(recipe: Recipe, before: Header, after: Header) -> None:
-    """Refuse columns that cannot fit a .dbf of 2 GB however narrow the new ones become.
-
-    What is not known here (filtered rows, new geometry) is stopped while it is written.
-    """
-    from .traits import traits_of
-
-    if after.fields == before.fields or not traits_of(recipe).keeps_rows:
-        return
-    row = 1 + sum(1 if f.fresh else f.width for f in after.fields)
-    if row * before.count > LARGEST:
-        raise WriteError(
-            f"the .dbf would have {row * before.count:,} bytes or more, a shapefile holds "
-            f"{LARGEST:,}; drop fields with select, or split the layer with partition",
-            "too-large",
-        )
+def _sink(source: Source, dst: str, folder: str, flat: bool, suffix: str) -> str:
+    place = os.path.basename(source.relative) if flat else source.relative
+    return os.path.join(dst, folder, os.path.splitext(place)[0]) + suffix
 
 
 def _refuse_all(tasks: list[Task], headers: list[Header | None]) -> None:

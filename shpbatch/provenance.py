@@ -28,6 +28,7 @@ __all__ = [
     "provenance",
     "seen",
     "signature",
+    "sources_of",
 ]
 
 #: Bytes, modification time in ns, SHA-256 where it was asked for.
@@ -64,37 +65,6 @@ def _state(path: str, hashed: bool) -> FileState:
     return state
 
 
-def provenance(task: Task, merge: Any = None, hashed: bool = False) -> dict[str, Any]:
-    """All that the output of a task depends on.
-
-    A file that cannot be looked at is as if it were not there: the task says
-    what is wrong with it.
-    """
-    sources = {}
-    for member in task.members or (task,):
-        try:
-            sources[_name(member.source)] = signature(member.source, hashed)
-        except (ShpbatchError, OSError):
-            sources[_name(member.source)] = {}
-    known = _ById(task.recipe)
-    return {
-        "sources": sources,
-        "recipe": _plain_recipe(known, task.policy, merge),
-        "layers": _second_layers(known),
-        "versions": _versions(known),
-    }
-
-
-def seen(task: Task) -> dict[str, Signature]:
-    """State of the files of all sources of a task, as they are now."""
-    return {_name(m.source): signature(m.source) for m in task.members or (task,)}
-
-
-def _name(source: Source) -> str:
-    """The same from whatever folder a run is started."""
-    return os.path.abspath(source.name)
-
-
 class _ById:
     """A recipe as a key of a cache: its parameters may be lists, which have no hash."""
 
@@ -108,12 +78,50 @@ class _ById:
         return isinstance(other, _ById) and other.recipe is self.recipe
 
 
-@lru_cache(maxsize=256)
-def _plain_recipe(known: _ById, policy: Policy, merge: Any) -> list[Any]:
-    """Steps with their parameters, and the policies that change what is written.
+def provenance(task: Task, merge: Any = None) -> dict[str, Any]:
+    """What the output of a task depends on besides its sources: one object for all tasks alike.
 
-    One object for all tasks of a recipe: there may be 100,000.
+    There may be 100,000 of them.
     """
+    return _shared(_ById(task.recipe), task.policy, merge)
+
+
+@lru_cache(maxsize=256)
+def _shared(known: _ById, policy: Policy, merge: Any) -> dict[str, Any]:
+    return {
+        "recipe": _plain_recipe(known, policy, merge),
+        "layers": _second_layers(known),
+        "versions": _versions(known),
+    }
+
+
+def sources_of(task: Task, hashed: bool = False) -> dict[str, Signature]:
+    """State of the files of all sources of a task.
+
+    A file that cannot be looked at is as if it were not there: the task says
+    what is wrong with it.
+    """
+    sources = {}
+    for member in task.members or (task,):
+        try:
+            sources[_name(member.source)] = signature(member.source, hashed)
+        except (ShpbatchError, OSError):
+            sources[_name(member.source)] = {}
+    return sources
+
+
+def seen(task: Task) -> dict[str, Signature]:
+    """State of the files of all sources of a task, as they are now."""
+    return {_name(m.source): signature(m.source) for m in task.members or (task,)}
+
+
+def _name(source: Source) -> str:
+    """The same from whatever folder a run is started."""
+    return os.path.abspath(source.name)
+
+
+def _plain_recipe(known: _ById, policy: Policy, merge: Any) -> list[Any]:
+    """Steps with their parameters, and the policies that change what is written."""
     steps = []
     for call in known.recipe.steps:
         params = {k: v for k, v in sorted(call.params.items()) if v is not None}
@@ -141,7 +149,6 @@ def _code_of(function: bytes | None) -> str | None:
     return hashlib.sha256(text).hexdigest()[:16]
 
 
-@lru_cache(maxsize=256)
 def _second_layers(known: _ById) -> dict[str, Signature]:
     """State of the layers that steps name besides the source, looked at once for a plan."""
     from .registry import STEPS
@@ -162,7 +169,6 @@ def _second_layers(known: _ById) -> dict[str, Signature]:
     return found
 
 
-@lru_cache(maxsize=256)
 def _versions(known: _ById) -> dict[str, str]:
     """Versions of ours, and of the libraries that the steps ask."""
     from .aspects import Frame, Geometry
@@ -190,7 +196,7 @@ def _version(name: str) -> str:
 
 def look_anew() -> None:
     """Forget how second layers were: a plan is made."""
-    _second_layers.cache_clear()
+    _shared.cache_clear()
 
 
 # -- what changed, in words --------------------------------------------------

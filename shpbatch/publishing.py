@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from .durable import Files, translated
 from .errors import ShpbatchError, WriteError
 from .journal import Conflict, Entry, Staged, commit, drop_torn, finish, move, pending, settle
 from .ledger import Ledger, Made, Quarantined
-from .models import Features, Outcome, Task
-from .provenance import changed_files
+from .models import Features, Outcome, Sink, Task
+from .provenance import changed_files, sources_of
 from .runlog import outcome_record
 from .siblings import occupied, siblings
 
@@ -66,7 +67,26 @@ def publish(
         return [_unknown(o, error) for o in outcomes]  # the journal stays: the next run tells it
     if path and not failed:
         finish(path, moved, files)
-    return [replace(o, seen={}) for o in outcomes]  # 100,000 of them would be 100 MB
+    return [_lean(o, task) for o, (_, task, _) in zip(outcomes, batch, strict=True)]
+
+
+def _lean(outcome: Outcome, task: Task) -> Outcome:
+    """An outcome as it is kept, of 100,000: what came from a worker is ours, where that is equal."""
+    known = {task.sink: task.sink, task.source.name: task.source.name}
+    return replace(
+        outcome,
+        sources=tuple(known.get(name, name) for name in outcome.sources),
+        sinks=tuple(Sink(known.get(s.path, s.path), s.features) for s in outcome.sinks),
+        features=_same(outcome.features),
+        why=task.why,
+        seen={},
+    )
+
+
+@lru_cache(maxsize=1024)
+def _same(features: Features) -> Features:
+    """Accounts of small layers are alike."""
+    return features
 
 
 def _noted(
@@ -116,10 +136,10 @@ def record(dst: str, run_id: str, ledger: Ledger, task: Task, outcome: Outcome) 
         return
     ledger.put_outcome(run_id, key, outcome_record(outcome), task.why or None)
     if outcome.status == "done" and not outcome.sinks:  # nothing to publish is a result, too
-        provenance = {**task.provenance, "sources": _as_read(task, outcome)}
-        ledger.put_made(key, run_id, Made(provenance, {}))
+        ledger.put_made(key, run_id, Made(_provenance(task, outcome), {}))
     elif outcome.status in ("failed", "crashed", "timeout") and outcome.code != "quarantined":
-        trouble = Quarantined(outcome.status, outcome.reason or "", dict(task.provenance))
+        made_of = _provenance(task, outcome)
+        trouble = Quarantined(outcome.status, outcome.reason or "", made_of)
         ledger.put_trouble(key, run_id, trouble)
 
 
@@ -193,7 +213,9 @@ def resume(dst: str, sink: str, files: Files) -> bool:
 
 def key_of(dst: str, sink: str) -> str:
     """Name of an output in the ledger: its path below the destination."""
-    return Path(os.path.relpath(sink, dst)).as_posix()
+    inside = os.path.join(dst, "")
+    below = sink[len(inside) :] if sink.startswith(inside) else os.path.relpath(sink, dst)
+    return below.replace(os.sep, "/")
 
 
 def _note(dst: str, run_id: str, task: Task, outcome: Outcome) -> dict[str, Any]:
@@ -201,7 +223,7 @@ def _note(dst: str, run_id: str, task: Task, outcome: Outcome) -> dict[str, Any]
         "key": key_of(dst, task.sink),
         "run_id": run_id,
         "sets": len(outcome.staged),
-        "provenance": {**task.provenance, "sources": _as_read(task, outcome)},
+        "provenance": _provenance(task, outcome),
     }
 
 
@@ -213,6 +235,12 @@ def _left_over(task: Task, outcome: Outcome) -> list[str]:
     """Files of outputs that an earlier run made of this task and this one does not."""
     made = {s.sink for s in outcome.staged}
     return [str(p) for sink in sorted(task.owned - made) for p in siblings(Path(sink))]
+
+
+def _provenance(task: Task, outcome: Outcome) -> dict[str, Any]:
+    """What an output was made of, the sources as they were read if they were."""
+    sources = _as_read(task, outcome) if outcome.seen else sources_of(task)
+    return {**task.provenance, "sources": sources}
 
 
 def _as_read(task: Task, outcome: Outcome) -> dict[str, Any]:
@@ -231,7 +259,7 @@ def _in_the_way(task: Task, outcome: Outcome) -> Outcome | None:
     if outcome.status != "done" or task.overwrite:
         return None
     for staged in outcome.staged:
-        there = None if staged.sink in task.owned else occupied(staged.target)
+        there = None if staged.sink in task.owned else occupied(staged.sink)
         if there is not None:
             reason = f"{there}: is there already; pass --overwrite to replace it"
             return refused(outcome, WriteError(reason, "exists"))

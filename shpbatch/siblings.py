@@ -28,12 +28,13 @@ def siblings(sink: Path) -> list[Path]:
     return sorted(found, key=lambda p: (_extension(p, sink) != "shp", p.name))
 
 
-def occupied(sink: Path) -> Path | None:
+def occupied(sink: str) -> str | None:
     """The ``.shp`` that is in the place of a sink, without minding case."""
     if os.path.lexists(sink):
         return sink
-    names = _names(sink)
-    return next((sink.with_name(n) for n in names if n.casefold() == sink.name.casefold()), None)
+    folder, own = os.path.split(sink)
+    names = _names(folder, os.path.splitext(own)[0])
+    return next((os.path.join(folder, n) for n in names if n.casefold() == own.casefold()), None)
 
 
 def _is_replaced(extension: str) -> bool:
@@ -42,14 +43,14 @@ def _is_replaced(extension: str) -> bool:
 
 def _of_stem(sink: Path) -> list[Path]:
     """Files of the sink's stem, without minding case."""
-    found = set(_names(sink))
+    found = set(_names(str(sink.parent), sink.stem))
     found |= {f"{sink.stem}.{e}" for e in (*_REPLACED, *(e.upper() for e in MAIN))}
     return [p for n in sorted(found) if os.path.lexists(p := sink.with_name(n))]
 
 
-def _names(sink: Path) -> list[str]:
-    """Names of the sink's stem; in a large folder as they were when it was first looked at."""
-    parent, stem = str(sink.parent), sink.stem.casefold()
+def _names(parent: str, stem: str) -> list[str]:
+    """Names of a stem; in a large folder as they were when it was first looked at."""
+    parent, stem = parent or ".", stem.casefold()
     try:
         if os.stat(parent).st_size > SMALL_FOLDER:
             return _snapshot(parent).get(stem, [])

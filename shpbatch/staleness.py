@@ -81,7 +81,7 @@ def judge(
         What it would be made of, see `provenance`.
     rules : Rules
     """
-    there = occupied(Path(sink)) is not None
+    there = occupied(sink) is not None
     if settled := _settled(sink, there, trouble, now, rules):
         return settled
     if made is None or (there and rules.if_exists == "fail"):

@@ -16,6 +16,7 @@ from shpbatch.errors import ReadError, ShpbatchError, SourceError
 from shpbatch.header import read_header
 from shpbatch.models import Source
 from shpbatch.shapefile.bundle import Bundle
+from shpbatch.shapefile.names import Names
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -206,3 +207,29 @@ def test_a_copy_is_the_same_bytes(tmp_path: Path) -> None:
     found = bundle(make.write(tmp_path / "in", qml=bytes(range(256))))
     found.copy("qml", tmp_path / "b.qml")
     assert (tmp_path / "b.qml").read_bytes() == bytes(range(256))
+
+
+def test_names_are_found_by_their_stem_among_many() -> None:
+    """Whatever stands before and after them, in any case, with points of their own."""
+    listed = [f"l{i:05}.{e}" for i in range(5_000) for e in ("shp", "dbf", "prj")]
+    odd = [
+        "Ä.SHP",
+        "ä.dbf",
+        "a.b.shp",
+        "a.shp",
+        "A.shp",
+        "a.shp.xml",
+        "a",
+        "ab.shp",
+        "z" * 255 + ".shp",
+    ]
+    names = Names([*listed, *odd])
+    for i in (0, 1, 777, 2_500, 4_998, 4_999):
+        assert sorted(names.of(f"L{i:05}")) == [f"l{i:05}.{e}" for e in ("dbf", "prj", "shp")]
+    assert sorted(names.of("a")) == ["A.shp", "a.b.shp", "a.shp", "a.shp.xml"]
+    assert sorted(names.of("a.b")) == ["a.b.shp"]
+    assert sorted(names.of("ä")) == ["Ä.SHP", "ä.dbf"]
+    assert names.of("z" * 255) == ["z" * 255 + ".shp"]
+    for missing in ("l5000", "l00001.s", "", "l", "zz", "b"):
+        assert names.of(missing) == []
+    assert Names([]).of("a") == []

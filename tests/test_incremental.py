@@ -19,6 +19,7 @@ from shpbatch.destination import STATE
 from shpbatch.errors import PlanError
 from shpbatch.ledger import LEDGER, Ledger, Quarantined
 from shpbatch.models import Outcome, Report
+from shpbatch.provenance import sources_of
 from shpbatch.registry import step
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
@@ -240,7 +241,9 @@ def test_what_killed_its_workers_is_left_alone_until_it_changes(src: Path) -> No
     made = shpbatch.plan(src, src.parent / "out", SIMPLE, force=True)
     (task,) = (t for t in made.tasks if t.source.path.endswith("cities.shp"))
     with Ledger(src.parent / "out" / STATE / LEDGER) as ledger:
-        trouble = Quarantined("crashed", "killed by SIGSEGV", dict(task.provenance))
+        trouble = Quarantined(
+            "crashed", "killed by SIGSEGV", {**task.provenance, "sources": sources_of(task)}
+        )
         ledger.put_trouble("cities.shp", report.run_id, trouble)
     (outcome,) = (o for o in run(src).outcomes if o.status == "failed")
     assert outcome.code == "quarantined"

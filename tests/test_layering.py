@@ -23,7 +23,7 @@ LEVELS = {
     "engine": 7, "feed": 2, "divide": 9,
     "messages": 2, "worker": 8, "supervisor": 8, "pool": 8,
     "recipe_check": 8, "recipe_file": 8, "recipe": 8,
-    "discover": 8, "runlog": 7, "report": 9,
+    "discover": 8, "clashes": 2, "outlook": 8, "runlog": 7, "report": 9,
     "durable": 2, "siblings": 3, "stop": 2, "journal": 4, "ledger": 4, "destination": 8,
     "provenance": 7, "staleness": 8, "publishing": 8, "publisher": 9, "past": 9,
     "settings": 10, "progress": 9,

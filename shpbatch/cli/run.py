@@ -179,17 +179,19 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     sys.exit(exit_code(report, options["exit_nothing"]))
 
 
-def planned(ctx: click.Context, options: dict[str, Any]) -> Any:
+def planned(ctx: click.Context, options: dict[str, Any], headers: int | None = None) -> Any:
     """The plan that the options ask for."""
     from ..api import plan
 
     recipe = recipe_of(ctx, options["recipe"], options["pipeline"], options["step"])
-    return plan(list(options["src"]), options["output"], recipe, **_settings(options, layout=True))
+    settings = _settings(options, layout=True)
+    return plan(list(options["src"]), options["output"], recipe, headers=headers, **settings)
 
 
 def execute(ctx: click.Context, options: dict[str, Any]) -> Report:
     """Plan and run, with signals turned into an orderly stop."""
     from .. import api
+    from ..planning import HEADERS
     from ..pool import Stop
 
     stop = Stop()
@@ -200,7 +202,7 @@ def execute(ctx: click.Context, options: dict[str, Any]) -> Report:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stopped)
     settings = api.RunOptions(**_settings(options, layout=True), **_settings(options, layout=False))
-    return api.execute(lambda: planned(ctx, options), settings, stop)
+    return api.execute(lambda: planned(ctx, options, HEADERS), settings, stop)
 
 
 def _settings(options: dict[str, Any], layout: bool) -> dict[str, Any]:

@@ -21,19 +21,20 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(dst: str, as_json: bool) -> None:
     """Read every output in DST and compare it with what was published; exit 1 where one differs."""
+    wrong: list[dict[str, str]] = []
+    count = 0
     with opened(dst) as ledger:
-        made = ledger.made()
-    wrong = []
-    for key, output in made.items():
-        gone = [n for n in output.members if not os.path.lexists(Path(dst, n))]
-        changed = edited(output.members, dst, hashed=True)
-        wrong += [{"output": key, "file": n, "what": "missing"} for n in gone]
-        wrong += [{"output": key, "file": n, "what": "changed"} for n in changed]
+        for key, output in ledger.made():
+            count += 1
+            gone = [n for n in output.members if not os.path.lexists(Path(dst, n))]
+            changed = edited(output.members, dst, hashed=True)
+            wrong += [{"output": key, "file": n, "what": "missing"} for n in gone]
+            wrong += [{"output": key, "file": n, "what": "changed"} for n in changed]
     if as_json:
-        click.echo(json.dumps({"schema": 1, "outputs": len(made), "wrong": wrong}))
+        click.echo(json.dumps({"schema": 1, "outputs": count, "wrong": wrong}))
     else:
         for found in wrong:
             click.echo(one_line(f"{found['what']:8} {found['file']} (of {found['output']})"))
         bad = len({found["output"] for found in wrong})
-        click.echo(f"{len(made) - bad:,} of {len(made):,} outputs are as they were published")
+        click.echo(f"{count - bad:,} of {count:,} outputs are as they were published")
     sys.exit(1 if wrong else 0)

@@ -9,7 +9,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +18,7 @@ from typing import IO
 
 from ..errors import ReadError, SourceError
 from ..models import Source
+from .names import Names
 from .zips import check_members, limited
 
 __all__ = ["INDEXES", "MAIN", "MEMOS", "TRAVELLING", "ZIP_ERRORS", "Bundle"]
@@ -79,23 +80,24 @@ class Bundle:
         SourceError
             ``source-missing`` where the ``.shp`` is not there (any more).
         """
-        path = Path(source.path)
+        folder, name = os.path.split(source.path)
+        folder = folder or "."
         try:
             if source.member:
-                names = _zip_names(source.path, os.stat(path).st_mtime_ns)
+                names = _zip_names(source.path, os.stat(source.path).st_mtime_ns)
                 return cls(source.path, _members(source.member, names), zipped=True)
-            names = _folder_names(str(path.parent), os.stat(path.parent).st_mtime_ns)
+            names = _folder_names(folder, os.stat(folder).st_mtime_ns)
         except SourceError:
             raise
         except OSError as error:
             raise SourceError(f"{source.path}: {error.strerror}", "source-missing") from None
-        members = _members(path.name, names)
-        if not path.is_file():
+        members = _members(name, names)
+        if not os.path.isfile(source.path):
             raise SourceError(
                 f"{source.path}: no such file; check the path, or list the folder again",
                 "source-missing",
             )
-        return cls(str(path.parent), members)
+        return cls(folder, members)
 
     def __contains__(self, extension: str) -> bool:
         return extension in self.members
@@ -190,17 +192,12 @@ class Bundle:
                 yield data
 
 
-#: Names in a folder or zip by each of their stems, without case: "a.shp.xml" is
-#: under "a" and "a.shp". Built once a folder: a folder may hold 100,000 layers.
-Names = dict[str, list[str]]
-
-
 def _members(shp: str, names: Names) -> dict[str, str]:
     """Siblings that share the stem of ``shp``; its own spelling wins over another's."""
     stem = shp[: -len(".shp")]
     found: dict[str, str] = {}
     dots = stem.count(".") + 1
-    for name in names.get(stem.casefold(), ()):
+    for name in names.of(stem):
         extension = ".".join(name.split(".")[dots:]).lower()
         if extension not in found or name.startswith(stem):
             found[extension] = name
@@ -208,26 +205,15 @@ def _members(shp: str, names: Names) -> dict[str, str]:
     return found
 
 
-def _by_stem(listed: Iterable[str]) -> Names:
-    names: Names = {}
-    for name in sorted(listed):
-        folded = name.casefold()
-        at = folded.find(".", folded.rfind("/") + 1)
-        while at >= 0:
-            names.setdefault(folded[:at], []).append(name)
-            at = folded.find(".", at + 1)
-    return names
-
-
 @lru_cache(maxsize=4)
 def _folder_names(path: str, mtime_ns: int) -> Names:
-    return _by_stem(os.listdir(path))
+    return Names(os.listdir(path))
 
 
 @lru_cache(maxsize=4)
 def _zip_names(path: str, mtime_ns: int) -> Names:
     try:
         with zipfile.ZipFile(path) as archive:
-            return _by_stem(m.filename for m in check_members(archive, path))
+            return Names(m.filename for m in check_members(archive, path))
     except ZIP_ERRORS as error:
         raise SourceError(f"{path}: not a readable zip: {error}", "bad-zip") from None

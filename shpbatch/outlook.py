@@ -1,0 +1,80 @@
+"""What the header of a source lets know of its task before a feature is read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+from .errors import LayerError, ShpbatchError, WriteError
+from .header import read_header, with_encoding
+from .models import Header, Problem, Recipe, Source, Task
+from .shapefile.writer import LARGEST
+
+__all__ = ["forget_headers", "outlook"]
+
+
+def outlook(task: Task, whole: bool = False) -> tuple[Task, Header | None]:
+    """A task with the header of its source, and what the steps will make of that.
+
+    The plan asks for it, of the first thousand sources at least; for all
+    others the worker does, which says the same.
+
+    Parameters
+    ----------
+    task : Task
+    whole : bool
+        What the first 64 kB let guess of an encoding is not enough where
+        layers of one encoding are joined as bytes: look at all of the text.
+
+    Returns
+    -------
+    tuple of Task and Header or None
+        The task has a problem where the source cannot be read, or a step
+        refuses it; then the header is the source's own.
+    """
+    from .engine import apply_header
+
+    if task.skip or task.problem:
+        return task, None
+    name = task.source.name
+    try:
+        header = _header(task.source, task.policy.on_bad_record == "skip")
+        header = with_encoding(task.source, header, ()) if whole else header
+    except ShpbatchError as error:
+        reason = str(error) if name in str(error) else f"{name}: {error}"
+        return replace(task, problem=Problem(error.code, reason)), None
+    try:
+        after = apply_header(task.recipe, header)
+        _check_size(task.recipe, header, after)
+        return replace(task, header=header), after
+    except LayerError as error:
+        return replace(task, problem=Problem(error.code, f"{name}: {error}")), header
+
+
+def forget_headers() -> None:
+    """Read headers anew: a .prj may have been written since the last plan."""
+    _header.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _header(source: Source, skip: bool) -> Header:
+    """The header of a source; with ``--each-step`` it is asked for again and again."""
+    return read_header(source, skip=skip)
+
+
+def _check_size(recipe: Recipe, before: Header, after: Header) -> None:
+    """Refuse columns that cannot fit a .dbf of 2 GB however narrow the new ones become.
+
+    What is not known here (filtered rows, new geometry) is stopped while it is written.
+    """
+    from .traits import traits_of
+
+    if after.fields == before.fields or not traits_of(recipe).keeps_rows:
+        return
+    row = 1 + sum(1 if f.fresh else f.width for f in after.fields)
+    if row * before.count > LARGEST:
+        raise WriteError(
+            f"the .dbf would have {row * before.count:,} bytes or more, a shapefile holds "
+            f"{LARGEST:,}; drop fields with select, or split the layer with partition",
+            "too-large",
+        )
