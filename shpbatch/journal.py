@@ -15,13 +15,13 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .durable import Files
 from .errors import WriteError
-from .siblings import siblings
+from .siblings import came, siblings
 
 __all__ = [
     "JOURNAL",
@@ -73,14 +73,9 @@ class Staged:
     members: dict[str, Member]
     features: int = 0
 
-    @property
-    def target(self) -> Path:
-        """The ``.shp`` to become."""
-        return Path(self.sink)
-
-    def place(self, extension: str) -> Path:
+    def place(self, extension: str) -> str:
         """Where a member goes."""
-        return self.target.with_name(f"{self.target.stem}.{extension}")
+        return f"{os.path.splitext(self.sink)[0]}.{extension}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +132,20 @@ def move(entry: Entry, files: Files) -> None:
     OSError
         A file that cannot be moved now; the journal keeps it for later.
     """
-    staged, folder = entry.staged, Path(entry.staged.folder)
-    if (folder / "layer.shp").exists():
-        files.unlink(staged.target)
+    staged, target = entry.staged, Path(entry.staged.sink)
+    if os.path.exists(os.path.join(staged.folder, "layer.shp")):
+        files.unlink(target)
     for name in entry.stale:  # on a replay too: that they went may have been lost
-        files.unlink(staged.target.parent / name)
+        files.unlink(target.parent / name)
     for extension in sorted(staged.members, key=lambda e: (e == "shp", e)):
-        source, target = folder / f"layer.{extension}", staged.place(extension)
-        if source.exists():
-            files.rename(source, target)
-        elif not _is(target, staged.members[extension]):
+        source, place = os.path.join(staged.folder, f"layer.{extension}"), staged.place(extension)
+        if os.path.exists(source):
+            files.rename(Path(source), Path(place))
+        elif not _is(Path(place), staged.members[extension]):
             raise Conflict(
-                f"{target}: was changed while it was being published; run again", "publish-conflict"
+                f"{place}: was changed while it was being published; run again", "publish-conflict"
             )
+    came(os.path.dirname(staged.sink), (os.path.basename(staged.place(e)) for e in staged.members))
 
 
 def finish(path: Path, moved: Iterable[Entry], files: Files) -> None:
@@ -165,8 +161,8 @@ def finish(path: Path, moved: Iterable[Entry], files: Files) -> None:
 
 def settle(moved: Sequence[Entry], files: Files) -> None:
     """Make the names in the destination durable."""
-    folders = {Path(e.staged.sink).parent for e in moved} | {Path(e.staged.folder) for e in moved}
-    files.sync_all(sorted(folders))
+    folders = {os.path.dirname(e.staged.sink) for e in moved} | {e.staged.folder for e in moved}
+    files.sync_all(Path(folder) for folder in sorted(folders))
 
 
 def pending(state: Path) -> Iterator[tuple[Path, list[Entry]]]:
@@ -194,10 +190,17 @@ def _read(path: Path) -> list[dict[str, Any]] | None:
 
 def _written(entry: Entry, dst: Path) -> dict[str, Any]:
     """An entry as it is written: the destination may be reached by another path later."""
-    found = asdict(entry)
-    for name in ("folder", "sink"):
-        found["staged"][name] = os.path.relpath(found["staged"][name], dst)
-    return found
+    staged = entry.staged
+    return {
+        "staged": {
+            "folder": os.path.relpath(staged.folder, dst),
+            "sink": os.path.relpath(staged.sink, dst),
+            "members": {e: {"size": m.size, "sha256": m.sha256} for e, m in staged.members.items()},
+            "features": staged.features,
+        },
+        "stale": entry.stale,
+        "note": entry.note,
+    }
 
 
 def _entry(found: dict[str, Any], dst: Path) -> Entry:
@@ -211,23 +214,21 @@ def _entry(found: dict[str, Any], dst: Path) -> Entry:
 
 def _unsynced(entries: Sequence[Entry], dst: Path) -> list[Path]:
     """Staged files, the folders with their names, and folders that are new in the destination."""
-    members, folders = [], set()
-    for staged in (e.staged for e in entries):
-        folder = Path(staged.folder)
-        members += [folder / f"layer.{extension}" for extension in staged.members]
-        for path in (folder, staged.target.parent):
-            folders |= {path, *(p for p in path.parents if p.is_relative_to(dst))}
+    sets = [e.staged for e in entries]
+    members = [Path(s.folder, f"layer.{extension}") for s in sets for extension in s.members]
+    own = {s.folder for s in sets} | {os.path.dirname(s.sink) for s in sets}
+    folders = {p for path in map(Path, own) for p in (path, *path.parents) if p.is_relative_to(dst)}
     return [*members, *sorted(folders)]
 
 
 def _stale(staged: Staged) -> Iterator[str]:
     """Names of files beside the new set that belong to an old one: indexes, other spellings."""
-    new = {staged.place(e).name for e in staged.members}
-    return (p.name for p in siblings(staged.target) if p.name not in new)
+    new = {os.path.basename(staged.place(e)) for e in staged.members}
+    return (name for name in siblings(staged.sink) if name not in new)
 
 
 def _beside(staged: Staged, paths: Iterable[str]) -> Iterator[str]:
-    return (os.path.relpath(p, staged.target.parent) for p in paths)
+    return (os.path.relpath(p, os.path.dirname(staged.sink)) for p in paths)
 
 
 def _is(path: Path, member: Member) -> bool:

@@ -111,7 +111,7 @@ def _committed(dst: str) -> dict[str, Made]:
     for _, entries in pending(Path(dst, STATE)):
         for entry in entries:
             members = {
-                os.path.relpath(entry.staged.place(e), dst): [m.size, None, m.sha256]
+                key_of(dst, entry.staged.place(e)): [m.size, None, m.sha256]
                 for e, m in entry.staged.members.items()
             }
             key = entry.note["key"]

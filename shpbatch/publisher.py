@@ -17,7 +17,8 @@ from .errors import WriteError
 from .ledger import Ledger
 from .models import Outcome, Task
 from .parts import clear_parts
-from .publishing import publish, record, refused
+from .publishing import publish, record
+from .settling import refused
 
 __all__ = ["Publisher"]
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from .destination import STATE
 from .durable import Files, translated
-from .errors import ShpbatchError, WriteError
+from .errors import WriteError
 from .journal import Conflict, Entry, Staged, commit, drop_torn, finish, move, pending, settle
 from .ledger import Ledger, Made, Quarantined
-from .models import Features, Outcome, Sink, Task
+from .models import Outcome, Task
 from .provenance import changed_files, sources_of
 from .runlog import outcome_record
-from .siblings import occupied, siblings
+from .settling import in_the_way, lean, told, unknown
+from .siblings import siblings
 
-__all__ = ["key_of", "publish", "record", "recover", "refused", "resume"]
+__all__ = ["key_of", "publish", "record", "recover", "resume"]
 
 
 def publish(
@@ -45,7 +43,7 @@ def publish(
         Before the commit: nothing was touched.
     """
     state = Path(dst, STATE)
-    outcomes = [_in_the_way(task, outcome) or outcome for _, task, outcome in batch]
+    outcomes = [in_the_way(task, outcome) or outcome for _, task, outcome in batch]
     wanted = [
         (staged, _note(dst, run_id, task, outcome), _left_over(task, outcome) if first else ())
         for (_, task, _), outcome in zip(batch, outcomes, strict=True)
@@ -57,36 +55,17 @@ def publish(
     failed: dict[str, Exception] = {}
     if wanted:
         with translated(wanted[0][0].sink):
-            for staged, _, _ in wanted:
-                staged.target.parent.mkdir(parents=True, exist_ok=True)
+            for folder in {os.path.dirname(staged.sink) for staged, _, _ in wanted}:
+                os.makedirs(folder or ".", exist_ok=True)
             path, entries = commit(state, wanted, files)
         failed = _moved(entries, files)
     moved = [e for e in entries if e.staged.sink not in failed]
-    outcomes = [_told(o, failed) for o in outcomes]
+    outcomes = [told(o, failed) for o in outcomes]
     if ledger is not None and (error := _noted(dst, run_id, ledger, moved, batch, outcomes)):
-        return [_unknown(o, error) for o in outcomes]  # the journal stays: the next run tells it
+        return [unknown(o, error) for o in outcomes]  # the journal stays: the next run tells it
     if path and not failed:
         finish(path, moved, files)
-    return [_lean(o, task) for o, (_, task, _) in zip(outcomes, batch, strict=True)]
-
-
-def _lean(outcome: Outcome, task: Task) -> Outcome:
-    """An outcome as it is kept, of 100,000: what came from a worker is ours, where that is equal."""
-    known = {task.sink: task.sink, task.source.name: task.source.name}
-    return replace(
-        outcome,
-        sources=tuple(known.get(name, name) for name in outcome.sources),
-        sinks=tuple(Sink(known.get(s.path, s.path), s.features) for s in outcome.sinks),
-        features=_same(outcome.features),
-        why=task.why,
-        seen={},
-    )
-
-
-@lru_cache(maxsize=1024)
-def _same(features: Features) -> Features:
-    """Accounts of small layers are alike."""
-    return features
+    return [lean(o, task) for o, (_, task, _) in zip(outcomes, batch, strict=True)]
 
 
 def _noted(
@@ -106,15 +85,6 @@ def _noted(
     except WriteError as error:
         return error
     return None
-
-
-def _unknown(outcome: Outcome, error: WriteError) -> Outcome:
-    """An outcome that the ledger could not be told: nothing is done before that is."""
-    if outcome.status != "done":
-        return outcome
-    return replace(
-        outcome, status="failed", code=error.code, reason=str(error), sinks=(), features=Features()
-    )
 
 
 def _moved(entries: Sequence[Entry], files: Files) -> dict[str, Exception]:
@@ -163,8 +133,11 @@ def members_of(dst: str, staged: Staged) -> dict[str, list[Any]]:
     found = {}
     for extension, member in staged.members.items():
         place = staged.place(extension)
-        mtime = os.stat(place).st_mtime_ns if place.exists() else 0
-        found[os.path.relpath(place, dst)] = [member.size, mtime, member.sha256]
+        try:
+            mtime = os.stat(place).st_mtime_ns
+        except FileNotFoundError:  # somebody was quick
+            mtime = 0
+        found[key_of(dst, place)] = [member.size, mtime, member.sha256]
     return found
 
 
@@ -185,7 +158,7 @@ def recover(dst: str, ledger: Ledger, files: Files) -> int:
     for path, entries in pending(state):
         with translated(dst):
             for entry in entries:
-                entry.staged.target.parent.mkdir(parents=True, exist_ok=True)
+                os.makedirs(os.path.dirname(entry.staged.sink), exist_ok=True)
                 with suppress(Conflict):
                     move(entry, files)
             settle(entries, files)
@@ -200,8 +173,8 @@ def resume(dst: str, sink: str, files: Files) -> bool:
     """Whether a worker was killed while it published a sink; it is in its place then."""
     for path, entries in pending(Path(dst, STATE)):
         if any(
-            os.path.samefile(e.staged.target.parent, Path(sink).parent)
-            and e.staged.target.name == Path(sink).name
+            os.path.samefile(os.path.dirname(e.staged.sink), os.path.dirname(sink) or ".")
+            and os.path.basename(e.staged.sink) == os.path.basename(sink)
             for e in entries
         ):
             for entry in entries:
@@ -234,7 +207,11 @@ _FIRST = (True, *([False] * 100_000))
 def _left_over(task: Task, outcome: Outcome) -> list[str]:
     """Files of outputs that an earlier run made of this task and this one does not."""
     made = {s.sink for s in outcome.staged}
-    return [str(p) for sink in sorted(task.owned - made) for p in siblings(Path(sink))]
+    return [
+        os.path.join(os.path.dirname(sink), name)
+        for sink in sorted(task.owned - made)
+        for name in siblings(sink)
+    ]
 
 
 def _provenance(task: Task, outcome: Outcome) -> dict[str, Any]:
@@ -252,52 +229,3 @@ def _as_read(task: Task, outcome: Outcome) -> dict[str, Any]:
         else state
         for name, state in outcome.seen.items()
     }
-
-
-def _in_the_way(task: Task, outcome: Outcome) -> Outcome | None:
-    """A failure where a set would replace what is not the task's own."""
-    if outcome.status != "done" or task.overwrite:
-        return None
-    for staged in outcome.staged:
-        there = None if staged.sink in task.owned else occupied(staged.sink)
-        if there is not None:
-            reason = f"{there}: is there already; pass --overwrite to replace it"
-            return refused(outcome, WriteError(reason, "exists"))
-    return None
-
-
-def refused(outcome: Outcome, error: Exception) -> Outcome:
-    """A failure; what was staged goes away."""
-    for staged in outcome.staged:
-        shutil.rmtree(staged.folder, ignore_errors=True)  # a full disk needs the room
-    ours = isinstance(error, ShpbatchError)
-    code = error.code if isinstance(error, ShpbatchError) else "write-failed"
-    reason = str(error) if ours else f"cannot be written: {error}"
-    return replace(
-        outcome, status="failed", code=code, reason=reason, sinks=(), staged=(), features=Features()
-    )
-
-
-def _told(outcome: Outcome, failed: dict[str, Exception]) -> Outcome:
-    """A published outcome; one whose files could not be moved is pending."""
-    for staged in outcome.staged:
-        if error := failed.get(staged.sink):
-            code = error.code if isinstance(error, WriteError) else "pending"
-            reason = (
-                str(error)
-                if isinstance(error, WriteError)
-                else (
-                    f"{staged.sink}: {getattr(error, 'strerror', error)}; "
-                    "the next run will move it to its place"
-                )
-            )
-            return replace(
-                outcome,
-                status="failed",
-                code=code,
-                reason=reason,
-                sinks=(),
-                staged=(),
-                features=Features(),
-            )
-    return replace(outcome, staged=())

@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 import os
 import threading
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import IO, Any
 
-from .models import Outcome
+from .models import Features, Outcome
 
 __all__ = ["RunLog", "lock", "outcome_record", "unlock"]
+
+FEATURES = tuple(f.name for f in fields(Features))
 
 if os.name == "nt":
     import msvcrt
@@ -115,11 +117,11 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
     """An outcome as it stands in the log and in the ``--json`` object."""
     return {
         "sources": list(outcome.sources),
-        "sinks": [asdict(sink) for sink in outcome.sinks],
+        "sinks": [{"path": s.path, "features": s.features} for s in outcome.sinks],
         "status": outcome.status,
         "code": outcome.code,
         "reason": outcome.reason,
-        "features": asdict(outcome.features),
+        "features": {name: getattr(outcome.features, name) for name in FEATURES},
         "seconds": round(outcome.seconds, 3),
         "notes": list(outcome.notes),
         "attempts": outcome.attempts,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Iterable
 
 from .shapefile.bundle import INDEXES, MAIN, MEMOS
 
-__all__ = ["forget_names", "occupied", "siblings"]
+__all__ = ["came", "forget_names", "occupied", "siblings"]
 
 #: Bytes of a folder that is listed each time: some hundred names on ext4, any on other systems.
 SMALL_FOLDER = 1 << 14
@@ -16,16 +15,19 @@ SMALL_FOLDER = 1 << 14
 _REPLACED = {*MAIN, *INDEXES, *MEMOS, "cpg", "prj", "rejects.geojsonl"}
 
 
-def siblings(sink: Path) -> list[Path]:
-    """Files that a new set replaces, without minding case, the ``.shp`` first.
+def siblings(sink: str) -> list[str]:
+    """Names of the files that a new set replaces, without minding case, the ``.shp`` first.
 
     A ``.shz`` replaces its own rejects only: a rename replaces the one file.
     """
-    if sink.suffix == ".shz":
-        beside = sink.with_suffix(".rejects.geojsonl")
-        return [p for p in (sink, beside) if os.path.lexists(p)]
-    found = [p for p in _of_stem(sink) if _is_replaced(_extension(p, sink))]
-    return sorted(found, key=lambda p: (_extension(p, sink) != "shp", p.name))
+    folder, own = os.path.split(sink)
+    stem, suffix = os.path.splitext(own)
+    if suffix == ".shz":
+        found = [own, f"{stem}.rejects.geojsonl"]
+    else:
+        found = [n for n in {*_names(folder, stem), own} if _is_replaced(n[len(stem) + 1 :])]
+    found = [n for n in found if os.path.lexists(os.path.join(folder, n))]
+    return sorted(found, key=lambda n: (n[len(stem) + 1 :].lower() != "shp", n))
 
 
 def occupied(sink: str) -> str | None:
@@ -37,49 +39,48 @@ def occupied(sink: str) -> str | None:
     return next((os.path.join(folder, n) for n in names if n.casefold() == own.casefold()), None)
 
 
+def came(folder: str, names: Iterable[str]) -> None:
+    """Files were moved into a folder: it need not be looked at again to know them."""
+    known = _known.get(folder or ".")
+    if known is not None:
+        _add(known, names)
+
+
 def _is_replaced(extension: str) -> bool:
+    extension = extension.lower()
     return extension in _REPLACED or extension.endswith(".atx")
 
 
-def _of_stem(sink: Path) -> list[Path]:
-    """Files of the sink's stem, without minding case."""
-    found = set(_names(str(sink.parent), sink.stem))
-    found |= {f"{sink.stem}.{e}" for e in (*_REPLACED, *(e.upper() for e in MAIN))}
-    return [p for n in sorted(found) if os.path.lexists(p := sink.with_name(n))]
-
-
-def _names(parent: str, stem: str) -> list[str]:
+def _names(folder: str, stem: str) -> list[str]:
     """Names of a stem; in a large folder as they were when it was first looked at."""
-    parent, stem = parent or ".", stem.casefold()
+    folder, stem = folder or ".", stem.casefold()
     try:
-        if os.stat(parent).st_size > SMALL_FOLDER:
-            return _snapshot(parent).get(stem, [])
+        if os.stat(folder).st_size <= SMALL_FOLDER:
+            return [n for n in os.listdir(folder) if n.casefold().startswith(stem + ".")]
+        if folder not in _known:
+            while len(_known) >= MOST_FOLDERS:
+                del _known[next(iter(_known))]
+            _known[folder] = _add({}, os.listdir(folder))
+        return _known[folder].get(stem, [])
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [n for n in os.listdir(parent) if n.casefold().startswith(stem + ".")]
 
 
-@lru_cache(maxsize=4)
-def _snapshot(folder: str) -> dict[str, list[str]]:
-    """Names in a large folder by stem, as they were when this process first looked.
+#: Names in large folders by stem, as they were when this process first looked, and what it
+#: moved there since. Listing them again for each of 100,000 outputs would take hours.
+_known: dict[str, dict[str, list[str]]] = {}
+MOST_FOLDERS = 4
 
-    Listing it again for each of 100,000 outputs would take hours. A run gives
-    no two outputs names that differ by case only, so what is added later
-    matters only under its exact name, which is asked for besides.
-    """
-    names: dict[str, list[str]] = {}
-    for name in os.listdir(folder):
+
+def _add(known: dict[str, list[str]], names: Iterable[str]) -> dict[str, list[str]]:
+    for name in names:
         stem = name.casefold()
         while "." in stem:  # "a.b.shp" is of "a.b", and a sidecar of "a"
             stem = stem.rpartition(".")[0]
-            names.setdefault(stem, []).append(name)
-    return names
+            known.setdefault(stem, []).append(name)
+    return known
 
 
 def forget_names() -> None:
     """Look anew: a run begins."""
-    _snapshot.cache_clear()
-
-
-def _extension(path: Path, sink: Path) -> str:
-    return path.name[len(sink.stem) + 1 :].lower()
+    _known.clear()
