@@ -249,9 +249,9 @@ class Ledger:
         return [{"key": os.fsdecode(k), "why": why, **json.loads(r)} for k, r, why in rows]
 
     def stamp(self) -> str:
-        """Changes whenever a run begins."""
+        """Changes whenever a run begins; empty where none ever did."""
         row = self._db.execute("SELECT max(rowid), max(started) FROM runs").fetchone()
-        return f"{row[0]} {row[1]}"
+        return "" if row[0] is None else f"{row[0]} {row[1]}"
 
 
 _SYNC = {"full": "FULL", "fast": "OFF" if os.name == "nt" else "NORMAL"}
