@@ -8,6 +8,7 @@ synced share one commit, as in a database.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -24,6 +25,8 @@ __all__ = ["Publisher"]
 
 #: Sets in one commit: a journal of some 100 kB.
 MOST = 256
+#: Seconds that a set waits for others to share its commit, which costs a dozen syncs.
+PATIENCE = 0.05
 
 Settled = Callable[[int, Outcome], None]
 
@@ -80,15 +83,16 @@ class Publisher:
             self._error = error
 
     def _next(self) -> list[tuple[int, Task, Outcome]]:
-        """All that waits, up to a limit; empty at the end."""
+        """All that comes in within a moment, up to a limit; empty at the end."""
         batch = []
         found = self._queue.get()
+        until = time.monotonic() + PATIENCE
         while found is not None:
             batch.append(found)
             if len(batch) == MOST:
                 return batch
             try:
-                found = self._queue.get_nowait()
+                found = self._queue.get(timeout=max(0.0, until - time.monotonic()))
             except Empty:
                 return batch
         if batch:
