@@ -71,7 +71,7 @@ class Past:
         if made or trouble or self.rules.hashed:  # else there is nothing to compare with
             now = {**depends, "sources": sources_of(task, self.rules.hashed)}
         verdict = judge(task.sink, self.dst, made, trouble, now, self.rules)
-        owned = self._owned(made)
+        owned = NOTHING if verdict.skip else self._owned(made)
         replaces = self.rules.if_exists == "overwrite" or task.sink in owned
         return replace(
             task,

@@ -163,10 +163,10 @@ def edited(members: Mapping[str, list[Any]], dst: str, hashed: bool = False) -> 
     Their contents are looked at only where size or time are others, or where
     that is asked for: a copy of a folder keeps its contents, not its times.
     """
-    return [name for name, state in members.items() if _differs(Path(dst, name), state, hashed)]
+    return [n for n, state in members.items() if _differs(os.path.join(dst, n), state, hashed)]
 
 
-def _differs(path: Path, state: list[Any], hashed: bool) -> bool:
+def _differs(path: str, state: list[Any], hashed: bool) -> bool:
     size, mtime, digest = state
     try:
         found = os.stat(path)
@@ -174,4 +174,4 @@ def _differs(path: Path, state: list[Any], hashed: bool) -> bool:
         return False
     if found.st_size != size:
         return True
-    return bool((hashed or found.st_mtime_ns != mtime) and hash_of(path) != digest)
+    return bool((hashed or found.st_mtime_ns != mtime) and hash_of(Path(path)) != digest)
