@@ -110,7 +110,7 @@ def test_no_innocent_task_is_lost(fault: str, method: str) -> None:
 @pytest.mark.parametrize(
     ("method", "pause", "count", "most"),
     # A spawned worker needs a second to start: killed faster than that, none gets to work.
-    [("forkserver", 0.03, 20_000, 500), ("spawn", 1.0, 2_000, 5)],
+    [("forkserver", 0.03, 20_000, 500), ("spawn", 1.0, 20_000, 10)],
 )
 def test_a_storm_of_kills(method: str, pause: float, count: int, most: int) -> None:
     """Sixteen workers, of which one is killed every few moments."""
