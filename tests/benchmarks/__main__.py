@@ -12,7 +12,7 @@ from pathlib import Path
 from . import coastlines, inputs, measure
 from .table import Results, table
 from .tools import Tools, find_tools, machine
-from .works import Work, without_proof, works
+from .works import VARIANTS, Work, variant, works
 
 CACHE = Path("~/.cache/shpbatch-benchmarks")
 
@@ -83,8 +83,8 @@ def main() -> int:
 
 def run(work: Work, tools: Tools, repeat: int, folder: Path) -> Results:
     """Run all commands of a work in turn, so many rounds."""
-    proofless = (without_proof(work.ours),) if "--no-proof" in tools.options else ()
-    commands = (work.ours, *proofless, *work.peers)
+    variants = (variant(work.ours, name) for name in VARIANTS)
+    commands = (work.ours, *variants, *work.peers)
     result = Results(work, failed={c.name: c.missing for c in commands if c.missing})
     measure.warm_up(work.source)
     for number in range(repeat):

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from .measure import Run
-from .works import TARGETS, Work
+from .works import TARGETS, VARIANTS, Work, variant
 
 HEAD = (
     "Work", "Peer", "CPU s, us", "CPU s, peer", "CPU ratio", "Wall s, us", "Wall s, peer",
-    "Wall ratio", "Target", "CPU s, no proof", "Wall s, no proof",
+    "Wall ratio", "Target", *(f"{what} s, {name}" for name in VARIANTS for what in ("CPU", "Wall")),
 )  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def table(results: Iterable[Results]) -> str:
 
 
 def _row(result: Results, peer: str) -> list[str]:
-    ours, proofless = result.work.ours.name, f"{result.work.ours.name} --no-proof"
+    ours = result.work.ours.name
     row = [result.work.title, peer]
     ratios = {}
     for what in ("cpu", "wall"):
@@ -49,7 +49,8 @@ def _row(result: Results, peer: str) -> list[str]:
         ratios[what] = them / us if us and them else None
         row += [_number(us), _number(them), _number(ratios[what])]
     row.append(_target(result.work, peer, ratios[result.work.judged_by]))
-    return row + [_number(result.median(proofless, what)) for what in ("cpu", "wall")]
+    variants = [variant(result.work.ours, name).name for name in VARIANTS]
+    return row + [_number(result.median(v, what)) for v in variants for what in ("cpu", "wall")]
 
 
 def _target(work: Work, peer: str, ratio: float | None) -> str:

@@ -139,8 +139,12 @@ class _Commands:
         return self.script("pool_fiona", step, source, title="fiona Pool(16)")
 
 
-def without_proof(ours: Command) -> Command:
-    """Our command with ``--no-proof``."""
+#: What our command is run with besides, for the columns at the end.
+VARIANTS = {"no proof": ("--no-proof",), "fast": ("--durability", "fast")}
+
+
+def variant(ours: Command, name: str) -> Command:
+    """Our command with the options of a variant."""
     at = ours.argv.index("-q")
-    argv = (*ours.argv[:at], "--no-proof", *ours.argv[at:])
-    return Command(f"{ours.name} --no-proof", argv, ours.make_out, ours.missing)
+    argv = (*ours.argv[:at], *VARIANTS[name], *ours.argv[at:])
+    return Command(f"{ours.name}, {name}", argv, ours.make_out, ours.missing)
