@@ -196,7 +196,7 @@ def members_of(folder: Path) -> dict[str, Member]:
 
 def _told(source: Header) -> list[str]:
     """Problems of a source that a person should know of a complete output."""
-    known = ("encoding-doubtful", "shx-missing", "length-lies")
+    known = ("encoding-doubtful", "shx-missing", "length-lies", "dbf-missing")
     return [p.reason for p in source.problems if p.code in known]
 
 
