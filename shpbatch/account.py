@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Account", "Reject"]
+__all__ = ["Account", "Reject", "counting", "tell_loss"]
 
 #: Characters of an example.
 SHOWN = 60
@@ -96,6 +99,27 @@ class Account:
             deleted=self.deleted,
             unreadable=self.unreadable,
         )
+
+
+#: Where the step that runs now counts.
+_counted: ContextVar[Account | None] = ContextVar("counted", default=None)
+
+
+@contextmanager
+def counting(account: Account) -> Iterator[None]:
+    """Count in this account what `tell_loss` is told."""
+    token = _counted.set(account)
+    try:
+        yield
+    finally:
+        _counted.reset(token)
+
+
+def tell_loss(text: str, count: int, example: object = None) -> None:
+    """Record a loss from within a step; a step that is called by itself tells nobody."""
+    account = _counted.get()
+    if account is not None:
+        account.lose(text, count, example)
 
 
 def _shown(example: object) -> str:

@@ -206,6 +206,7 @@ def put_fields(layer: Layer, table: pa.Table, patch: bool = False) -> Layer:
             "row-mismatch",
         )
     fields, columns = layer.header.fields, list(layer.columns)
+    _check_names(table.column_names, layer.header.field_names())
     for name, chunked in zip(table.column_names, table.columns, strict=True):
         before, column = fields, _holdable(layer, name, chunked.combine_chunks())
         fields = with_field(fields, field_of(name, kind_of(name, column.type)))
@@ -217,6 +218,28 @@ def put_fields(layer: Layer, table: pa.Table, patch: bool = False) -> Layer:
         columns[at] = _replaced(layer, at, column) if patch and same_field else column
     header = replace(layer.header, fields=fields)
     return replace(layer, header=header, columns=tuple(columns))
+
+
+def _check_names(given: Sequence[str], known: Sequence[str]) -> None:
+    """Refuse names of new fields that no ``.dbf`` holds, or not beside the others.
+
+    Raises
+    ------
+    StepError
+        ``name-too-long``, ``bad-name``, ``names-collide``.
+    """
+    for name in set(given) - set(known):
+        if not name:
+            raise StepError("a field has no name; give it one of 1 to 10 bytes", "name-too-long")
+        if "\0" in name:
+            raise StepError(f"a field cannot be named {name!r}: it would end there", "bad-name")
+        alike = [other for other in given if other.casefold() == name.casefold()]
+        if len(alike) > 1:
+            raise StepError(
+                f"fields {' and '.join(map(repr, alike))} are one to a reader that does not mind "
+                "case; rename one",
+                "names-collide",
+            )
 
 
 def _holdable(layer: Layer, name: str, column: Any) -> Any:

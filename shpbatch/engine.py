@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .account import counting
 from .aspects import Coords, Fields, Frame, Geometry, Header, OtherLayer, Rejected, Rows, find_field
 from .columns import VIRTUAL_TYPES, without_bad_values
 from .errors import LayerError, StepError
@@ -100,9 +101,10 @@ def _apply(step: Step, variant: Variant, params: Mapping[str, Any], layer: Layer
     if columns and {Fields, Frame} & {*variant.reads}:
         layer = without_bad_values(layer, columns)
     inputs = [layer.get(aspect, columns) for aspect in variant.reads]
-    out = _results(variant, variant.function(*inputs, **_own(variant, params)))
+    with counting(layer.account):
+        out = _results(variant, variant.function(*inputs, **_own(variant, params)))
     if Frame in out:
-        return _put_frame(out[Frame], layer)
+        return _put_frame(step, out[Frame], layer)
     rejected = out.pop(Rejected, None) or Rejected(np.empty(0, np.int64), ())
     rows = out.pop(Rows, None)
     if rows is not None:
@@ -112,7 +114,7 @@ def _apply(step: Step, variant: Variant, params: Mapping[str, Any], layer: Layer
     result = _moved(step, layer, rows, rejected)
     for aspect, value in out.items():
         result = result.put(aspect, value)
-    _note_lost_m(step, layer, result)
+    _note_lost(step, layer, result)
     return _without(step, layer, result, rows, rejected)
 
 
@@ -166,23 +168,28 @@ def _non_finite(
     )
 
 
-def _note_lost_m(step: Step, before: Layer, after: Layer) -> None:
-    """Count features whose M values a step could not carry."""
+def _note_lost(step: Step, before: Layer, after: Layer) -> None:
+    """Count features whose Z or M values a step could not carry."""
     if shape_code(before.header) < 10 or before.shapes is None or after.shapes is None:
         return
     import shapely
 
     if before.shapes is after.shapes:
         return
-    if (had := int(shapely.has_m(before.shapes).sum())) and not shapely.has_m(after.shapes).any():
-        before.account.lose(f"{step.name} dropped the M values of features", had)
+    for name, has in {"Z": shapely.has_z, "M": shapely.has_m}.items():
+        had = has(before.shapes) & ~shapely.is_empty(before.shapes)
+        if had.any() and not has(after.shapes).any():
+            first = f"FID {before.rows[had.argmax()]}"
+            text = f"{step.name} dropped the {name} values of features"
+            before.account.lose(text, int(had.sum()), first)
 
 
-def _put_frame(frame: Any, layer: Layer) -> Layer:
+def _put_frame(step: Step, frame: Any, layer: Layer) -> Layer:
     from .frames import from_frame
 
     result = from_frame(frame, layer)
     rows = np.asarray(frame.index, dtype=np.int64)
+    _note_lost(step, layer.take(rows), result)
     kept = len(np.unique(rows))
     layer.account.filtered += len(layer) - kept
     layer.account.created += len(rows) - kept

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from .account import tell_loss
 from .aspects import find_field
 from .duck import connection
 from .errors import StepError
@@ -189,8 +190,26 @@ def _plain(array: Any, text: str) -> Any:
     ]
     for test, target in targets:
         if test(array.type):
-            return array.cast(target)
+            made = array.cast(target)
+            if is_.is_decimal(array.type):
+                _tell_rounded(array, made, text)
+            return made
     raise _no_field(text, str(array.type))
+
+
+def _tell_rounded(exact: Any, reals: Any, text: str) -> None:
+    """Count exact numbers of more digits than a real has."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        back = reals.cast(exact.type, safe=False)
+    except pa.ArrowInvalid:  # rounded up, the largest have one digit too many
+        back = pa.nulls(len(exact), exact.type)
+    bad = pc.indices_nonzero(pc.not_equal(back, exact).fill_null(exact.null_count < len(exact)))
+    if len(bad):
+        example = str(exact[bad[0].as_py()].as_py())
+        tell_loss(f"'{text}': numbers were rounded to reals", len(bad), example)
 
 
 def _no_field(text: str, kind: str) -> StepError:

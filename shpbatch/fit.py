@@ -9,6 +9,7 @@ import numpy as np
 
 from .header import shape_code
 from .layer import Layer
+from .shapefile.types import has_z
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,8 @@ def fit(layer: Layer) -> Layer:
     shapes = layer.shapes[changed]
     empty = shapely.is_empty(shapes)
     if empty.any():
-        layer.account.lose("geometries became empty and are written as null", int(empty.sum()))
+        text = "geometries became empty and are written as null"
+        layer.account.lose(text, int(empty.sum()), f"FID {layer.rows[changed[empty]][0]}")
         nulled = layer.shapes.copy()
         nulled[changed[empty]] = None
         layer = replace(layer, shapes=nulled)
@@ -42,11 +44,32 @@ def fit(layer: Layer) -> Layer:
     }
     for i in _non_finite(shapes):
         reasons.setdefault(int(changed[i]), "a coordinate is not finite")
+    _tell_dimensions(layer, np.setdiff1d(changed[~empty], [*reasons]))
     if not reasons:
         return layer
     rows = np.array(sorted(reasons), dtype=np.int64)
     layer.account.reject("write", layer.rows[rows], tuple(reasons[i] for i in rows.tolist()))
     return layer.take(np.setdiff1d(np.arange(len(layer)), rows))
+
+
+def _tell_dimensions(layer: Layer, rows: NDArray[np.int64]) -> None:
+    """Count what these rows have and the layer's type has not, and a Z that they get."""
+    import shapely
+
+    assert layer.shapes is not None
+    shapes, code = layer.shapes[rows], shape_code(layer.header)
+    there = ~shapely.is_missing(shapes)
+    z, m = shapely.has_z(shapes), shapely.has_m(shapes)
+    told = {
+        "Z values of geometries are dropped, as the layer has none": z & (not has_z(code)),
+        "M values of geometries are dropped, as the layer has none": m & (code < 10),
+        "geometries have no Z in a layer that has, and are written with 0": there
+        & ~z
+        & has_z(code),
+    }
+    for text, lost in told.items():
+        if lost.any():
+            layer.account.lose(text, int(lost.sum()), f"FID {layer.rows[rows[lost]][0]}")
 
 
 def _non_finite(shapes: NDArray[np.object_]) -> NDArray[np.int64]:

@@ -67,10 +67,17 @@ def from_frame(frame: Any, layer: Layer) -> Layer:
         raise StepError(
             f"the function returned {type(frame).__name__}, not a GeoDataFrame", "step-result"
         )
+    if frame.active_geometry_name is None:
+        raise StepError(
+            "the returned GeoDataFrame has no geometry column that is set; call set_geometry",
+            "step-result",
+        )
     rows = _rows(frame, len(layer))
     table = _table(frame, layer.header)
     kept = [f for f in layer.header.fields if f.name in table.column_names]
     header = _header(frame, replace(layer.header, fields=tuple(kept)))
+    if header.crs is None and layer.header.crs is not None:
+        layer.account.lose("the function gave a frame without CRS, and the .prj is left out", 1)
     shapes = np.asarray(frame.geometry.array, dtype=object)
     from .aspects import Geometry
     from .aspects import Header as HeaderAspect
@@ -92,23 +99,50 @@ def _rows(frame: Any, n: int) -> Any:
 
 
 def _table(frame: Any, header: Header) -> pa.Table:
-    """Attribute columns as Arrow, each of its field's own type where the values allow it."""
+    """Attribute columns as Arrow, each of its field's own type where that changes no value."""
     from .shapefile.values import ARROW_TYPES
 
     known = {f.name: ARROW_TYPES[f.arrow] for f in header.fields}
-    arrays = {}
-    for name in (str(c) for c in frame.columns if c != frame.geometry.name):
-        values = frame[name]
-        try:
-            arrays[name] = pa.array(values, from_pandas=True, type=known.get(name))
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            arrays[name] = pa.array(values, from_pandas=True)
-        arrays[name] = _plain(arrays[name])
+    arrays: dict[str, Any] = {}
+    for at, name in enumerate(map(str, frame.columns)):
+        if frame.columns[at] == frame.active_geometry_name:
+            continue
+        if name in arrays:
+            raise StepError(f"the frame has two columns '{name}'; rename one", "names-collide")
+        arrays[name] = _typed(_arrow(frame.iloc[:, at], name), known.get(name))
     return pa.table(arrays)
+
+
+def _arrow(values: Any, name: str) -> Any:
+    """A column of a frame as Arrow.
+
+    Raises
+    ------
+    StepError
+        ``field-type`` for values that are of no one type, or of one that Arrow has not.
+    """
+    try:
+        return _plain(pa.array(values, from_pandas=True))
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise StepError(f"field '{name}': {error}; convert its values", "field-type") from None
+
+
+def _typed(array: Any, kind: Any) -> Any:
+    """The column in the type of its field, if every value comes back from that as it was."""
+    if kind is None or array.type.equals(kind) or pa.types.is_string(kind):
+        return array
+    try:
+        made = array.cast(kind)
+        same = made.cast(array.type).equals(array)
+    except pa.ArrowException:
+        return array
+    return made if same else array
 
 
 def _plain(array: Any) -> Any:
     """The nearest of the six types that dBASE holds."""
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
     kind = array.type
     if pa.types.is_large_string(kind) or pa.types.is_null(kind):
         return array.cast(pa.string())
@@ -127,8 +161,10 @@ def _header(frame: Any, header: Header) -> Header:
         fits = [name for name, ids in _FAMILIES.items() if found <= ids]
         header = replace(header, geometry_type=fits[0]) if fits else header
     if found:
-        header = replace(header, has_z=bool(shapely.has_z(shapes).any()))
-    crs = frame.crs.to_wkt("WKT1_ESRI") if frame.crs is not None else None
+        has_z = bool(shapely.has_z(shapes).any())
+        has_m = bool(shapely.has_m(shapes).any()) and not has_z  # a Z type has M beside it
+        header = replace(header, has_z=has_z, has_m=has_m)
+    crs = frame.crs.to_wkt() if frame.crs is not None else None
     from pyproj import CRS
 
     same = header.crs is not None and crs is not None and CRS(header.crs) == frame.crs

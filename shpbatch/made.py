@@ -11,6 +11,7 @@ from .header import shape_code
 from .output import Made
 from .shapefile.encode import as_type, encode
 from .shapefile.rows import Piece
+from .shapefile.types import has_z
 
 if TYPE_CHECKING:
     from .layer import Layer
@@ -67,7 +68,11 @@ def _made(layer: Layer, reader: Reader, carried: bool, union: Union | None) -> M
         return Made(piece, None)
     own, code = shape_code(layer.header), shape_code(header)
     if own != code:  # a sister layer has Z or M, or this one has nothing but null shapes
-        ragged = as_type(layer.vertices(), code)
+        flat = layer.vertices()
+        if has_z(code) and not has_z(own) and (count := int((~flat.null).sum())):
+            text = "geometries have no Z in a layer that has, and are written with 0"
+            layer.account.lose(text, count, f"FID {layer.rows[flat.null.argmin()]}")
+        ragged = as_type(flat, code)
         return Made(piece, encode(ragged), ragged)
     records = layer.encoded(own)
     return Made(piece, records, None if layer.carries_records(own) else layer.vertices())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -102,6 +102,7 @@ class Output:
     count: int = 0
     notes: dict[str, int] = field(default_factory=dict)
     losses: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, Any] = field(default_factory=dict)
     copied: list[str] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
@@ -164,6 +165,7 @@ class Output:
         writer.write(self.folder / f"{STEM}.dbf", self.pieces)
         self.notes |= writer.notes
         self.losses |= writer.losses
+        self.examples |= writer.examples
         self.fields, self.table_head = writer.fields, writer.header
 
     def _carry(self) -> None:

@@ -23,6 +23,7 @@ from .parts import do_part, header_of, parts_of
 from .proof import prove
 from .reading import layer_of
 from .rejects import REJECTS, write_rejects
+from .shapefile.crs import has_shift
 from .shapefile.reader import Reader
 from .shapefile.sidecars import write_sidecars
 from .sinks import SUFFIXES, sink_paths
@@ -178,10 +179,13 @@ class _Work:
             kept = {e: n for e, n in bundle.members.items() if e in ("prj", "cpg")}
             bundle = replace(bundle, members=kept)
         write_sidecars(bundle, self.before[0], output.header, output.folder)
+        crs = output.header.crs
+        if crs is not None and crs != self.before[0].crs and has_shift(crs):
+            self.account.lose("the datum shift of the CRS is not in its .prj", 1, crs)
         for text, count in output.notes.items():
             self.account.note(text, count)
         for text, count in output.losses.items():
-            self.account.lose(text, count)
+            self.account.lose(text, count, output.examples.get(text))
 
 
 def members_of(folder: Path) -> dict[str, Member]:
@@ -192,7 +196,7 @@ def members_of(folder: Path) -> dict[str, Member]:
 
 def _told(source: Header) -> list[str]:
     """Problems of a source that a person should know of a complete output."""
-    known = ("encoding-doubtful", "shx-missing", "length-lies")
+    known = ("encoding-doubtful", "shx-missing", "length-lies", "dbf-missing")
     return [p.reason for p in source.problems if p.code in known]
 
 

@@ -162,7 +162,9 @@ def test_a_value_that_cannot_be_read_is_a_loss(tmp_path: Path) -> None:
         tmp_path, "b", dbf=make.dbf_bytes(described, [("中".encode(),)] * 3), cpg="UTF-8"
     )
     outcome = merge([a, b], tmp_path / "out")
-    assert "field v: values hold bytes that are not cp1252 (1)" in " ".join(outcome.notes)
+    assert "field v: values hold bytes that are not cp1252 (1, the first 'a\\x81b')" in " ".join(
+        outcome.notes
+    )
     report = shpbatch.run([a, b], tmp_path / "strict", [], merge="all", on_loss="fail")
     assert report.outcomes[0].code == "values-lost"
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .columns import Slice
+    from .lost import Lost
     from .values import Decoded
 
 __all__ = ["Cast", "as_field", "as_wide", "cast_cells", "is_recoded", "recoded"]
@@ -34,8 +35,8 @@ class Cast:
 
 def cast_cells(
     column: Cast, f: Field, cells: NDArray[np.uint8], encoding: str
-) -> tuple[NDArray[np.uint8], dict[str, int]]:
-    """Cells of one declaration in another, and what was lost, counted.
+) -> tuple[NDArray[np.uint8], Lost]:
+    """Cells of one declaration in another, and what was lost.
 
     A number in another width, or in a field of text, is the text it was: no
     digit changes. Only text of another encoding is decoded.
@@ -56,7 +57,10 @@ def cast_cells(
         found = recoded(column, cells)
         told = f"field {f.name}: values hold bytes that are not {column.encoding}"
         made, _ = encode_cells(found.array, f, encoding)
-        return made, {told: len(found.bad)} if len(found.bad) else {}
+        if not len(found.bad):
+            return made, {}
+        example = bytes(cells[found.bad[0]]).strip(b" \0").decode("latin-1")
+        return made, {told: (len(found.bad), example)}
     if own != f.type and f.type == "C":
         cells = _SHOWN.get(own, _number_text)(cells)
     return as_wide(cells, f), {}

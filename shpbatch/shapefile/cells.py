@@ -51,9 +51,10 @@ def need_of(array: Any, field: Field, encoding: str) -> Need:
     Raises
     ------
     WriteError
-        ``text-unencodable``, ``text-too-long``.
+        ``text-unencodable``, ``text-too-long``, ``text-nul``.
     """
     if field.type == "C":
+        _without_nul(array, field)
         raw = _bytes_of(array, field, encoding)
         longest = pc.max(pc.binary_length(raw)).as_py() or 0
         if longest > WIDEST_TEXT:
@@ -74,6 +75,16 @@ def need_of(array: Any, field: Field, encoding: str) -> Need:
     width = pc.if_else(with_e, length, 1)  # of numbers that stand with their exponents
     left, after = pc.if_else(with_e, 1, left), pc.if_else(with_e, 0, after)
     return Need(*(pc.max(v).as_py() or 0 for v in (width, left, after)))
+
+
+def _without_nul(array: Any, field: Field) -> None:
+    """Refuse text with a NUL byte: to every reader it ends there."""
+    if pc.any(pc.match_substring(array, "\0"), min_count=0).as_py():
+        raise WriteError(
+            f"field {field.name}: a text has a NUL byte, where a .dbf would end it; "
+            "take it out before",
+            "text-nul",
+        )
 
 
 def fitted(field: Field, need: Need) -> Field:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .cells import Need
+    from .lost import Lost
 
 __all__ = [
     "MISSING",
@@ -106,8 +107,8 @@ def cut(column: Any, at: int, size: int) -> Any:
 
 def cells_of(
     column: Any, f: Field, body: NDArray[np.uint8] | None, encoding: str
-) -> tuple[Any, dict[str, int]]:
-    """Cells of a column for some rows, and what was lost, counted.
+) -> tuple[Any, Lost]:
+    """Cells of a column for some rows, and what was lost: counts and first examples.
 
     Parameters
     ----------
@@ -128,12 +129,13 @@ def cells_of(
         assert body is not None
         return cast_cells(column, f, body[:, column.place.start : column.place.stop], encoding)
     from .cells import encode_cells
+    from .lost import lost_of
 
-    cells, rounded = encode_cells(array_of(column), f, encoding)
+    array = array_of(column)
+    cells, rounded = encode_cells(array, f, encoding)
+    carried = np.zeros(len(array), dtype=bool)
     if isinstance(column, Patched) and body is not None:
-        old = body[:, column.place.start : column.place.stop]
-        if old.shape[1] == f.width:
-            cells[column.same] = old[column.same]
-            rounded = rounded[~column.same[rounded]]
-    told = f"field {f.name}: numbers were rounded to {f.width} characters, {f.decimals} decimals"
-    return cells, {told: len(rounded)} if len(rounded) else {}
+        carried = column.same
+        old = body[carried, column.place.start : column.place.stop]
+        cells[carried] = as_wide(old, f)
+    return cells, lost_of(array, f, rounded, carried)

@@ -97,8 +97,8 @@ class TableWriter:
     encoding : str
     ldid : int
         Language driver id.
-    notes, losses : dict, Counter
-        What became of fields, and what the format forced, counted.
+    notes, losses, examples : dict, Counter, dict
+        What became of fields, and what the format forced, counted, with the first of each.
     header : bytes
         What stands before the first row.
     """
@@ -108,6 +108,7 @@ class TableWriter:
     ldid: int
     notes: dict[str, int] = field(default_factory=dict)
     losses: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, Any] = field(default_factory=dict)
     header: bytes = b""
 
     def write(self, path: Path, pieces: Sequence[Piece]) -> None:
@@ -204,7 +205,9 @@ class TableWriter:
             cells, lost = cells_of(column, f, body, self.encoding)
             made[:, at : at + f.width] = cells
             at += f.width
-            self.losses.update(lost)
+            for text, (count, example) in lost.items():
+                self.losses[text] += count
+                self.examples.setdefault(text, example)
         return made
 
     def _note(self, text: str, count: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from .. import expressions
+from ..account import tell_loss
 from ..aspects import Expression, Fields, Header
 from ..columns import field_of, with_field
 from ..errors import StepError
@@ -71,12 +72,13 @@ def calculate(
     ``-sql "SELECT …"`` (ogr2ogr), ``sql`` (gdal vector).
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     values = expressions.evaluate(str(expression), fields)
     if pa.types.is_floating(values.type):
-        values = pc.if_else(pc.is_finite(values), values, None)
+        values = _finite(values, field)
     if type is not None:
+        if type == "real":
+            _tell_rounded(values, field)
         values = _cast(values, type, str(expression))
     return pa.table({field: values})
 
@@ -104,6 +106,33 @@ def with_result(
     return replace(header, fields=with_field(header.fields, field_of(field, kind)))
 
 
+def _finite(values: pa.Array, field: str) -> pa.Array:
+    """Numbers, NULL for those that are not finite."""
+    import pyarrow.compute as pc
+
+    good = pc.is_finite(values).fill_null(True)
+    if pc.all(good, min_count=0).as_py():
+        return values
+    bad = pc.indices_nonzero(pc.invert(good))
+    text = f"field {field}: numbers that are not finite are written as NULL"
+    tell_loss(text, len(bad), str(values[bad[0].as_py()]))
+    return pc.if_else(good, values, None)
+
+
+def _tell_rounded(values: pa.Array, field: str) -> None:
+    """Count whole numbers to which no real is equal."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_integer(values.type):
+        return
+    near = values.cast(pa.float64(), safe=False).cast(pa.int64(), safe=False)
+    bad = pc.indices_nonzero(pc.not_equal(near, values).fill_null(False))
+    if len(bad):
+        text = f"field {field}: whole numbers were rounded to reals"
+        tell_loss(text, len(bad), values[bad[0].as_py()].as_py())
+
+
 def _cast(values: pa.Array, kind: Kind, expression: str) -> pa.Array:
     import pyarrow as pa
 
@@ -111,6 +140,8 @@ def _cast(values: pa.Array, kind: Kind, expression: str) -> pa.Array:
 
     target = ARROW_TYPES[_TYPES[kind]]
     try:
+        if pa.types.is_boolean(target) and not pa.types.is_boolean(values.type):
+            values = _yes_or_no(values)
         # A real holds 53 bits of an integer; all else must fit whole.
         return values.cast(target, safe=not pa.types.is_floating(target))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -119,3 +150,15 @@ def _cast(values: pa.Array, kind: Kind, expression: str) -> pa.Array:
             "make them so in the expression (round(), CAST, CASE) or leave --type out",
             "expression-type",
         ) from None
+
+
+def _yes_or_no(values: pa.Array) -> pa.Array:
+    """Numbers as they are, if all of them are 0 or 1; Arrow would take 2 for true as well."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
+        odd = pc.invert(pc.is_in(values, pa.array([0, 1, None], values.type)))
+        if pc.any(odd, min_count=0).as_py():
+            raise pa.ArrowInvalid("a number that is neither 0 nor 1")
+    return values
