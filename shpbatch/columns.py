@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -128,9 +129,12 @@ def with_field(fields: tuple[Field, ...], new: Field) -> tuple[Field, ...]:
 
     A field whose type stays keeps its declared width.
     """
+    # Asked first: where there is none, to look for names that are near costs the most.
+    if new.name.casefold() not in {f.name.casefold() for f in fields}:
+        return (*fields, new)
     try:
         at = find_field(new.name, [f.name for f in fields])
-    except StepError:
+    except StepError:  # several differ by case: none of them is meant
         return (*fields, new)
     kept = fields[at]
     kept = kept if kept.arrow == new.arrow else replace(new, name=kept.name)
@@ -228,13 +232,14 @@ def _check_names(given: Sequence[str], known: Sequence[str]) -> None:
     StepError
         ``name-too-long``, ``bad-name``, ``names-collide``.
     """
+    times = Counter(name.casefold() for name in given)
     for name in set(given) - set(known):
         if not name:
             raise StepError("a field has no name; give it one of 1 to 10 bytes", "name-too-long")
         if "\0" in name:
             raise StepError(f"a field cannot be named {name!r}: it would end there", "bad-name")
-        alike = [other for other in given if other.casefold() == name.casefold()]
-        if len(alike) > 1:
+        if times[name.casefold()] > 1:
+            alike = [other for other in given if other.casefold() == name.casefold()]
             raise StepError(
                 f"fields {' and '.join(map(repr, alike))} are one to a reader that does not mind "
                 "case; rename one",
