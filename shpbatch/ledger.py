@@ -83,7 +83,9 @@ class Ledger:
     Raises
     ------
     PlanError
-        ``ledger-broken``, ``ledger-newer``.
+        ``ledger-broken``, ``ledger-newer``, ``ledger-unusable``.
+    WriteError
+        ``disk-full``.
     """
 
     def __init__(
@@ -93,13 +95,24 @@ class Ledger:
         try:
             self._db = self._open(read_only)
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if read_only and not found:  # none, or of a run that ended before it was one
+                self._db.close()
+                self._db = sqlite3.connect(":memory:")
             if found > VERSION:
                 raise PlanError(
                     f"{path}: was written by a newer shpbatch; update this one", "ledger-newer"
                 )
-            if not read_only or not path.exists():
+            if not read_only or not found:
                 self._db.execute(f"PRAGMA synchronous = {_SYNC[durability]}")
                 self._db.executescript(f"BEGIN;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;")
+        except sqlite3.OperationalError as error:  # its disk or its folder, not what is in it
+            if _is_full(error):
+                raise _refused(path, error) from error
+            raise PlanError(
+                f"{path}: the ledger cannot be used: {error}; check the permissions of its folder "
+                "and the room on its disk",
+                "ledger-unusable",
+            ) from error
         except sqlite3.DatabaseError as error:
             raise PlanError(
                 f"{path}: the ledger cannot be read ({error}); move it away and run again with "
@@ -111,8 +124,11 @@ class Ledger:
         if read_only:
             if not self.path.exists():
                 return sqlite3.connect(":memory:")
-            uri = f"{self.path.absolute().as_uri()}?mode=ro"
-            return sqlite3.connect(uri, uri=True, timeout=10)
+            # What a killed run was writing is rolled back by its reader, which must write for that.
+            uri = f"{self.path.absolute().as_uri()}?mode=rw"
+            reader = sqlite3.connect(uri, uri=True, timeout=10)
+            reader.execute("PRAGMA query_only = ON")
+            return reader
         # The thread that publishes writes it, one call at a time.
         return sqlite3.connect(self.path, check_same_thread=False, timeout=10, isolation_level=None)
 
@@ -140,12 +156,7 @@ class Ledger:
                 self._db.execute("ROLLBACK")
             if not isinstance(error, sqlite3.OperationalError):
                 raise
-            full = "full" in str(error)
-            raise WriteError(
-                f"{self.path}: cannot be written: {error}; "
-                + ("free some space and run again" if full else "run again"),
-                "disk-full" if full else "write-failed",
-            ) from error
+            raise _refused(self.path, error) from error
 
     # -- outputs -------------------------------------------------------------
 
@@ -190,7 +201,7 @@ class Ledger:
             )
             self._db.execute(
                 "DELETE FROM outcomes WHERE run_id NOT IN "
-                "(SELECT run_id FROM runs ORDER BY started DESC LIMIT ?)",
+                "(SELECT run_id FROM runs ORDER BY rowid DESC LIMIT ?)",
                 (KEPT_RUNS,),
             )
 
@@ -219,11 +230,9 @@ class Ledger:
             )
 
     def runs(self) -> list[dict[str, Any]]:
-        """Past runs, the last one first; one without an end was killed, or goes on."""
+        """Past runs, the last one first whatever the clock said; no end: killed, or going on."""
         names = "run_id", "started", "ended", "status", "exit_code", "seconds", "files", "features"
-        rows = self._db.execute(
-            f"SELECT {', '.join(names)}, recipe FROM runs ORDER BY started DESC, rowid DESC"
-        )
+        rows = self._db.execute(f"SELECT {', '.join(names)}, recipe FROM runs ORDER BY rowid DESC")
         found = [dict(zip((*names, "recipe"), row, strict=True)) for row in rows]
         for run in found:
             for name in ("files", "features"):
@@ -244,6 +253,18 @@ class Ledger:
 
 
 _SYNC = {"full": "FULL", "fast": "OFF" if os.name == "nt" else "NORMAL"}
+
+
+def _is_full(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode == sqlite3.SQLITE_FULL
+
+
+def _refused(path: Path, error: sqlite3.OperationalError) -> WriteError:
+    """What SQLite could not write, with the remedy."""
+    full = _is_full(error)
+    remedy = "free some space and run again" if full else "run again"
+    code = "disk-full" if full else "write-failed"
+    return WriteError(f"{path}: cannot be written: {error}; {remedy}", code)
 
 
 def _storable(text: str) -> str:
