@@ -18,7 +18,7 @@ from typing import Any
 from .durable import Durability
 from .errors import PlanError, WriteError
 
-__all__ = ["LEDGER", "Ledger", "Made", "Quarantined"]
+__all__ = ["LEDGER", "Ledger", "Made", "Quarantined", "is_there"]
 
 LEDGER = "ledger.db"
 VERSION = 1
@@ -108,11 +108,9 @@ class Ledger:
         except sqlite3.OperationalError as error:  # its disk or its folder, not what is in it
             if _is_full(error):
                 raise _refused(path, error) from error
-            raise PlanError(
-                f"{path}: the ledger cannot be used: {error}; check the permissions of its folder "
-                "and the room on its disk",
-                "ledger-unusable",
-            ) from error
+            raise _unusable(path, str(error)) from error
+        except OSError as error:
+            raise _unusable(path, str(error.strerror)) from error
         except sqlite3.DatabaseError as error:
             raise PlanError(
                 f"{path}: the ledger cannot be read ({error}); move it away and run again with "
@@ -122,7 +120,7 @@ class Ledger:
 
     def _open(self, read_only: bool) -> sqlite3.Connection:
         if read_only:
-            if not self.path.exists():
+            if not is_there(self.path):
                 return sqlite3.connect(":memory:")
             # What a killed run was writing is rolled back by its reader, which must write for that.
             uri = f"{self.path.absolute().as_uri()}?mode=rw"
@@ -253,6 +251,23 @@ class Ledger:
 
 
 _SYNC = {"full": "FULL", "fast": "OFF" if os.name == "nt" else "NORMAL"}
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file exists; ``Path.exists`` does not tell that from one that may not be seen."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _unusable(path: Path, why: str) -> PlanError:
+    return PlanError(
+        f"{path}: the ledger cannot be used: {why}; check the permissions of its folder and the "
+        "room on its disk",
+        "ledger-unusable",
+    )
 
 
 def _is_full(error: sqlite3.OperationalError) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and sign
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 root = pytest.mark.skipif(not ROOT, reason="only root may mount a disk or be somebody else")
 NOBODY = 65534
+LIBC = ctypes.CDLL(None, use_errno=True)
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
@@ -210,3 +212,172 @@ def test_a_disk_without_a_name_left(names: int, tmp_path: Path) -> None:
         assert code == 0, err
         nothing_is_left(disk / "out")
         as_published(disk / "out")
+
+
+# --- rights -------------------------------------------------------------------
+
+
+def plain() -> None:
+    """Mind permissions as any user, in a child between fork and exec: root would not.
+
+    Root without CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH and CAP_FOWNER (a user such as nobody
+    could often not even start the Python of the tests).
+    """
+    if ROOT:
+        for capability in (1, 2, 3):
+            if LIBC.prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP
+                os._exit(97)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder in which ``src`` has four layers."""
+    tiny(tmp_path / "src", 4)
+    return tmp_path
+
+
+@pytest.mark.parametrize("there", ["out", "parent"])
+def test_a_folder_that_may_not_be_written(there: str, place: Path) -> None:
+    """The output folder, or the one in which it would be made."""
+    closed = {"out": "out", "parent": "other"}[there]
+    out = place / ("other/out" if there == "parent" else "out")
+    (place / closed).mkdir(parents=True)
+    (place / closed).chmod(0o555)
+    (place / "out").mkdir(exist_ok=True)
+    code, record, err = run(place / "src", out, preexec_fn=plain)
+    assert (code, record["status"], record["code"]) == (2, "refused", "dst-unwritable")
+    assert "cannot be written to" in err
+    assert len(err.splitlines()) == 1
+    assert not list(place.rglob("out/**/*.shp"))
+
+
+@root
+@pytest.mark.parametrize("mode", [0o700, 0o555])
+def test_a_state_that_another_user_made(mode: int, place: Path) -> None:
+    """As when a job changes its account."""
+    assert run(place / "src", place / "out")[0] == 0
+    state = place / "out" / STATE
+    for path in (state, *state.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    state.chmod(mode)
+    code, record, err = run(place / "src", place / "out", "--force", preexec_fn=plain)
+    assert (code, record["status"]) == (2, "refused")
+    assert record["code"] == ("ledger-unusable" if mode == 0o700 else "dst-unwritable")
+    assert str(place / "out") in err
+    assert len(err.splitlines()) == 1
+    runs = start("runs", place / "out", preexec_fn=plain)
+    _, err = runs.communicate()
+    assert runs.returncode == (2 if mode == 0o700 else 0)
+    assert "Traceback" not in err
+
+
+def test_a_ledger_that_may_not_be_written(place: Path) -> None:
+    assert run(place / "src", place / "out", preexec_fn=plain)[0] == 0
+    ledger = place / "out" / STATE / LEDGER
+    ledger.chmod(0o444)
+    code, record, err = run(place / "src", place / "out", "--force", preexec_fn=plain)
+    assert (code, record["code"]) in ((1, "write-failed"), (2, "ledger-unusable")), err
+    assert str(ledger) in err
+    assert start("log", place / "out", preexec_fn=plain).wait() == 0
+    ledger.chmod(0)
+    code, record, err = run(place / "src", place / "out", "--force", preexec_fn=plain)
+    assert (code, record["code"]) == (2, "ledger-unusable"), err
+    assert start("log", place / "out", preexec_fn=plain).wait() == 2
+
+
+def test_a_sub_folder_that_may_not_be_written(place: Path) -> None:
+    shutil.copytree(place / "src", place / "src/deep")
+    (place / "out/deep").mkdir(parents=True)
+    (place / "out/deep").chmod(0o555)
+    code, record, _ = run(place / "src", place / "out", preexec_fn=plain)
+    assert code == 1
+    assert record["files"] == {"total": 8, "done": 4, "failed": 4, "skipped": 0}
+    assert {o["code"] for o in record["outcomes"]} <= {None, "write-failed", "pending"}
+    assert done_is_whole(record) == 4
+    (place / "out/deep").chmod(0o777)
+    code, record, _ = run(place / "src", place / "out", preexec_fn=plain)
+    assert code == 0
+    assert len(list((place / "out").rglob("*.shp"))) == 8
+    nothing_is_left(place / "out")
+
+
+def test_sources_that_may_not_be_read(place: Path) -> None:
+    """A file, a member of a set and a folder; what is good is done."""
+    shutil.copytree(place / "src", place / "src/closed")
+    for name in ("t0000.shp", "t0001.dbf", "closed"):
+        (place / "src" / name).chmod(0)
+    code, record, err = run(place / "src", place / "out", preexec_fn=plain)
+    assert code == 1
+    by_name = {Path(o["sources"][0]).stem: (o["status"], o["code"]) for o in record["outcomes"]}
+    assert by_name["t0002"] == by_name["t0003"] == ("done", None)
+    assert by_name["t0000"] == by_name["t0001"] == ("failed", "source-unreadable")
+    assert "Permission denied" in err
+
+
+@pytest.mark.parametrize("option", ["--log", "--log-file", "--metrics-file"])
+def test_a_file_of_lines_that_may_not_be_written(option: str, place: Path) -> None:
+    code, record, err = run(
+        place / "src", place / "out", option, "/proc/version/x.prom", preexec_fn=plain
+    )
+    assert (code, record["code"]) == (1, "write-failed")
+    assert "/proc/version/x.prom" in err
+
+
+# --- few files may be open ----------------------------------------------------
+
+
+def few_files(limit: int) -> Callable[[], None]:
+    import resource
+
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+
+@pytest.mark.parametrize("limit", [64, 40])
+def test_few_files_may_be_open(limit: int, tmp_path: Path) -> None:
+    src = tiny(tmp_path / "src", 200)
+    code, record, err = run(src, tmp_path / "out", workers=16, preexec_fn=few_files(limit))
+    assert code == 0, err
+    assert done_is_whole(record) == 200
+
+
+def test_a_partition_into_more_sets_than_files_may_be_open(tmp_path: Path) -> None:
+    rows = make.rows_of(*(b"v%d" % (n % 300) for n in range(900)))
+    shp, shx = make.shp_bytes([make.point(n, n) for n in range(900)], bounds=(0, 0, 899, 899))
+    make.write(tmp_path / "src", shp=shp, shx=shx, dbf=make.dbf_bytes(make.NAMES, rows))
+    chain = ("!", "partition", "--field", "NAME")
+    code, record, err = run(
+        tmp_path / "src", tmp_path / "out", chain=chain, preexec_fn=few_files(64)
+    )
+    assert code == 0, err
+    assert done_is_whole(record) == 300
+    assert {s["features"] for s in record["outcomes"][0]["sinks"]} == {3}
+
+
+# --- little memory ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", ["1K", "40M"])
+def test_workers_that_may_not_even_start(limit: str, tmp_path: Path) -> None:
+    """A limit below what Python needs is the request's fault, and is told soon."""
+    code, record, err = run(tiny(tmp_path / "src", 4), tmp_path / "out", "--mem-limit", limit)
+    assert code == 1
+    codes = {record.get("code"), *(o["code"] for o in record["outcomes"])} - {None}
+    assert codes <= {"workers-dead", "out-of-memory", "worker-killed", "function-not-loadable"}
+    assert not list((tmp_path / "out").glob("*.shp"))
+
+
+def test_a_parent_with_little_memory(tmp_path: Path) -> None:
+    """All of the run within 1 GB of addresses, of which libraries take most."""
+    import resource
+
+    def little() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+
+    src = tiny(tmp_path / "src", 20)
+    shp, shx = make.shp_bytes([make.point(n, n) for n in range(400_000)])
+    dbf = make.dbf_bytes(((b"NAME", "C", 200, 0),), [(b"x",)] * 400_000)
+    make.write(src, "t9999", shp=shp, shx=shx, dbf=dbf)
+    code, record, err = run(src, tmp_path / "out", preexec_fn=little)
+    assert code in (0, 1), err
+    assert {o["code"] for o in record["outcomes"]} <= {None, "out-of-memory"}
+    assert done_is_whole(record) >= 20
