@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .durable import translated
+from .durable import FULL, translated
 from .errors import BusyError, PlanError
 from .journal import pending
 from .runlog import lock, unlock
@@ -47,6 +47,8 @@ def claim(dst: str, wait: float = 0.0) -> Iterator[Path]:
     ------
     PlanError
         ``dst-unwritable``.
+    WriteError
+        ``disk-full``.
     BusyError
         ``busy`` where another run holds it.
     """
@@ -57,6 +59,9 @@ def claim(dst: str, wait: float = 0.0) -> Iterator[Path]:
             state.chmod(0o700)
         held = open(state / "run.lock", "a+b")  # noqa: SIM115 (closed by the with below)
     except OSError as error:
+        with translated(dst):
+            if error.errno in FULL:
+                raise
         raise PlanError(
             f"{dst}: cannot be written to: {error.strerror}; choose another -o", "dst-unwritable"
         ) from None

@@ -16,13 +16,15 @@ from typing import Literal
 
 from .errors import WriteError
 
-__all__ = ["Durability", "Files", "Unsynced", "files_of", "translated"]
+__all__ = ["FULL", "Durability", "Files", "Unsynced", "files_of", "translated"]
 
 Durability = Literal["full", "fast"]
 #: Seconds that a file which another program holds open is waited for (Windows: errors 5 and 32).
 PATIENCE = 30.0
 #: Files from which on one call for the whole file system is cheaper than one a file.
 MANY = 16
+#: Errors of a disk, or of a share of one, that has no room.
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Files:
@@ -116,7 +118,7 @@ def translated(where: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise WriteError(
                 f"{where}: the disk is full; free some space and run again", "disk-full"
             ) from error

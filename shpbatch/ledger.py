@@ -18,7 +18,7 @@ from typing import Any
 from .durable import Durability
 from .errors import PlanError, WriteError
 
-__all__ = ["LEDGER", "Ledger", "Made", "Quarantined"]
+__all__ = ["LEDGER", "Ledger", "Made", "Quarantined", "is_there"]
 
 LEDGER = "ledger.db"
 VERSION = 1
@@ -83,7 +83,9 @@ class Ledger:
     Raises
     ------
     PlanError
-        ``ledger-broken``, ``ledger-newer``.
+        ``ledger-broken``, ``ledger-newer``, ``ledger-unusable``.
+    WriteError
+        ``disk-full``.
     """
 
     def __init__(
@@ -93,13 +95,22 @@ class Ledger:
         try:
             self._db = self._open(read_only)
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if read_only and not found:  # none, or of a run that ended before it was one
+                self._db.close()
+                self._db = sqlite3.connect(":memory:")
             if found > VERSION:
                 raise PlanError(
                     f"{path}: was written by a newer shpbatch; update this one", "ledger-newer"
                 )
-            if not read_only or not path.exists():
+            if not read_only or not found:
                 self._db.execute(f"PRAGMA synchronous = {_SYNC[durability]}")
                 self._db.executescript(f"BEGIN;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;")
+        except sqlite3.OperationalError as error:  # its disk or its folder, not what is in it
+            if _is_full(error):
+                raise _refused(path, error) from error
+            raise _unusable(path, str(error)) from error
+        except OSError as error:
+            raise _unusable(path, str(error.strerror)) from error
         except sqlite3.DatabaseError as error:
             raise PlanError(
                 f"{path}: the ledger cannot be read ({error}); move it away and run again with "
@@ -109,10 +120,13 @@ class Ledger:
 
     def _open(self, read_only: bool) -> sqlite3.Connection:
         if read_only:
-            if not self.path.exists():
+            if not is_there(self.path):
                 return sqlite3.connect(":memory:")
-            uri = f"{self.path.absolute().as_uri()}?mode=ro"
-            return sqlite3.connect(uri, uri=True, timeout=10)
+            # What a killed run was writing is rolled back by its reader, which must write for that.
+            uri = f"{self.path.absolute().as_uri()}?mode=rw"
+            reader = sqlite3.connect(uri, uri=True, timeout=10)
+            reader.execute("PRAGMA query_only = ON")
+            return reader
         # The thread that publishes writes it, one call at a time.
         return sqlite3.connect(self.path, check_same_thread=False, timeout=10, isolation_level=None)
 
@@ -140,12 +154,7 @@ class Ledger:
                 self._db.execute("ROLLBACK")
             if not isinstance(error, sqlite3.OperationalError):
                 raise
-            full = "full" in str(error)
-            raise WriteError(
-                f"{self.path}: cannot be written: {error}; "
-                + ("free some space and run again" if full else "run again"),
-                "disk-full" if full else "write-failed",
-            ) from error
+            raise _refused(self.path, error) from error
 
     # -- outputs -------------------------------------------------------------
 
@@ -201,7 +210,7 @@ class Ledger:
             )
             self._db.execute(
                 "DELETE FROM outcomes WHERE run_id NOT IN "
-                "(SELECT run_id FROM runs ORDER BY started DESC LIMIT ?)",
+                "(SELECT run_id FROM runs ORDER BY rowid DESC LIMIT ?)",
                 (KEPT_RUNS,),
             )
 
@@ -230,11 +239,9 @@ class Ledger:
             )
 
     def runs(self) -> list[dict[str, Any]]:
-        """Past runs, the last one first; one without an end was killed, or goes on."""
+        """Past runs, the last one first whatever the clock said; no end: killed, or going on."""
         names = "run_id", "started", "ended", "status", "exit_code", "seconds", "files", "features"
-        rows = self._db.execute(
-            f"SELECT {', '.join(names)}, recipe FROM runs ORDER BY started DESC, rowid DESC"
-        )
+        rows = self._db.execute(f"SELECT {', '.join(names)}, recipe FROM runs ORDER BY rowid DESC")
         found = [dict(zip((*names, "recipe"), row, strict=True)) for row in rows]
         for run in found:
             for name in ("files", "features"):
@@ -255,6 +262,35 @@ class Ledger:
 
 
 _SYNC = {"full": "FULL", "fast": "OFF" if os.name == "nt" else "NORMAL"}
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file exists; ``Path.exists`` does not tell that from one that may not be seen."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _unusable(path: Path, why: str) -> PlanError:
+    return PlanError(
+        f"{path}: the ledger cannot be used: {why}; check the permissions of its folder and the "
+        "room on its disk",
+        "ledger-unusable",
+    )
+
+
+def _is_full(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode == sqlite3.SQLITE_FULL
+
+
+def _refused(path: Path, error: sqlite3.OperationalError) -> WriteError:
+    """What SQLite could not write, with the remedy."""
+    full = _is_full(error)
+    remedy = "free some space and run again" if full else "run again"
+    code = "disk-full" if full else "write-failed"
+    return WriteError(f"{path}: cannot be written: {error}; {remedy}", code)
 
 
 def _storable(text: str) -> str:

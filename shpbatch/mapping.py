@@ -70,7 +70,8 @@ class Mapping:
             RunLog(self.log, self.run_id) as log,
             open_progress(self.progress, weights, self.desc, tally, files, self.talk) as display,
         ):
-            log.write("start", version=__version__, total=files, pool=asdict(self.options))
+            with suppress(OSError):  # a full disk; the first outcome tells it
+                log.write("start", version=__version__, total=files, pool=asdict(self.options))
             found = _Collected(self, log, display, tally, stop)
             with (
                 (self.publishing or at_once)(found.settled) as put,

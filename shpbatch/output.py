@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,7 +215,7 @@ class Output:
         buffer = bytearray(CHUNK)
         with open(self.folder / f"{STEM}.{extension}", "wb", buffering=0) as out:
             while size := file.readinto(buffer):  # type: ignore[attr-defined]
-                out.write(memoryview(buffer)[:size])
+                _write_all(out, memoryview(buffer)[:size])
         self.copied.append(extension)
 
     def _ldid(self) -> int:
@@ -224,3 +225,9 @@ class Output:
         if told == "cpg" or (told == "ldid" and LDID.get(own) == encoding):
             return own
         return LDID_OF.get(encoding, 0) if told == "ldid" else 0
+
+
+def _write_all(out: FileIO, data: memoryview) -> None:
+    """Write all of it: a disk that is nearly full takes a part, and only then is an error."""
+    while data:
+        data = data[out.write(data) :]

@@ -24,6 +24,9 @@ from .worker import Loaded
 __all__ = ["Loaded", "PoolOptions", "Stop", "report_progress", "run_tasks"]
 
 WINDOWS_WORKERS = 30  # WaitForMultipleObjects takes 63 handles, two a worker
+#: What a parent has open for each worker, and besides. A forkserver that may open no more ends,
+#: and all of its workers seem to have died.
+FILES_A_WORKER, OWN_FILES = 2, 32
 
 OnProgress = Callable[[int, float], None]
 
@@ -93,8 +96,18 @@ def _settled(options: PoolOptions) -> PoolOptions:
         method = "forkserver" if "forkserver" in known else "spawn"
     if sys.platform == "win32":
         workers = min(workers, WINDOWS_WORKERS)
+    else:
+        workers = max(1, min(workers, (_open_files() - OWN_FILES) // FILES_A_WORKER))
     memory = options.memory if options.memory is not None else int(0.8 * _available_memory())
     return replace(options, method=method, workers=workers, memory=memory)
+
+
+def _open_files() -> int:
+    """Return how many files this process may have open (``ulimit -n``)."""
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
 
 
 def _available_memory() -> int:

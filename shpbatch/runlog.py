@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import IO, Any
 
+from .durable import translated
 from .models import Features, Outcome
 
 __all__ = ["RunLog", "lock", "outcome_record", "unlock"]
@@ -65,15 +66,22 @@ class RunLog:
         None writes nothing.
     run_id : str
         Stands in every line.
+
+    Raises
+    ------
+    WriteError
+        ``disk-full``, ``write-failed`` where it cannot be opened.
     """
 
     def __init__(self, path: str | None, run_id: str) -> None:
         self.path = path
         self.run_id = run_id
         self._guard = threading.Lock()
+        self._file: IO[bytes] | None = None
         if path:
-            os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        self._file = open(path, "ab", buffering=0) if path else None  # noqa: SIM115 (closed by close)
+            with translated(path):
+                os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+                self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (closed by close)
 
     def write(self, event: str, **fields: Any) -> None:
         """Append one event with its time (RFC 3339, UTC)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +90,8 @@ class _Run:
         mapping, items = self._mapping(state, live)
         before = [(tasks[i], outcome) for i, outcome in known.items()]
         names = [t.source.name for t in items]
-        report = mapping.run(run_task, items, names, stop, before)
+        with closing(mapping.talk):
+            report = mapping.run(run_task, items, names, stop, before)
         done = iter(report.outcomes)
         outcomes = tuple(known[i] if i in known else next(done) for i in range(len(tasks)))
         report = replace(report, outcomes=outcomes, vanished=self._vanished())

@@ -34,6 +34,7 @@ from .tally import Budget
 from .worker import Limits, Loaded, Worker, end_workers, start_worker, wait
 
 BAD_STARTS = 20  # workers in a row dying before they are ready
+FEWER = 1.0  # seconds to go on with fewer workers where no more can be started
 HEARTBEAT = 5.0  # seconds; a grandchild may hold pipe and sentinel of a dead worker open
 
 __all__ = ["PoolOptions", "Result", "Supervisor"]
@@ -148,6 +149,9 @@ class Supervisor:
                     options.method, self._function, options.preload, options.limits
                 )
             except (OSError, EOFError) as error:  # no memory, no handles, no forkserver
+                if any(worker.ready for worker in self._workers):
+                    self._start_after = now + FEWER  # those that are there go on without it
+                    return
                 self._bad_start(f"could not be started: {type(error).__name__}: {error}")
                 self._start_after = now + 0.02 * self._bad_starts
                 return

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from typing import Any, Literal
 
+from .durable import translated
+
 __all__ = ["Talk", "one_line", "print_line", "visible"]
 
 Format = Literal["text", "json"]
@@ -26,19 +28,25 @@ class Talk:
         known besides.
     path : str, optional
         File to append to; it is set aside at 10 MB, five are kept.
+
+    Raises
+    ------
+    WriteError
+        ``disk-full``, ``write-failed`` where it cannot be opened.
     """
 
     def __init__(self, format: Format = "text", path: str | None = None) -> None:
         self._format = format
         self._file: RotatingFileHandler | None = None
         if path is not None:
-            self._file = RotatingFileHandler(
-                path,
-                maxBytes=ROTATED_AT,
-                backupCount=KEPT,
-                encoding="utf-8",
-                errors="backslashreplace",
-            )
+            with translated(path):
+                self._file = RotatingFileHandler(
+                    path,
+                    maxBytes=ROTATED_AT,
+                    backupCount=KEPT,
+                    encoding="utf-8",
+                    errors="backslashreplace",
+                )
 
     def say(self, text: str, event: str = "message", **known: Any) -> None:
         """Say one line."""

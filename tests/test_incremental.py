@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ import shpbatch
 from shpbatch import api
 from shpbatch.aspects import Coords
 from shpbatch.destination import STATE
-from shpbatch.errors import PlanError
+from shpbatch.errors import PlanError, WriteError
 from shpbatch.ledger import LEDGER, Ledger, Quarantined
 from shpbatch.models import Outcome, Report
 from shpbatch.provenance import sources_of
@@ -311,6 +312,63 @@ def test_a_broken_ledger_is_refused_with_the_remedy(src: Path) -> None:
     with pytest.raises(PlanError, match="move it away") as refused:
         run(src)
     assert refused.value.code == "ledger-broken"
+
+
+def test_a_ledger_that_a_run_could_not_begin_blocks_no_later_one(src: Path) -> None:
+    """A full disk, or a kill, before there was a table in it."""
+    ledger = src.parent / "out" / STATE / LEDGER
+    ledger.parent.mkdir(parents=True)
+    ledger.write_bytes(b"")
+    assert shpbatch.plan(src, src.parent / "out", SIMPLE).tasks
+    assert set(told(run(src)).values()) == {"done new"}
+    assert told(run(src)) == FRESH
+
+
+def test_a_kill_amid_a_commit_of_the_ledger_blocks_no_later_run(src: Path) -> None:
+    """SQLite leaves its journal beside the file; who reads it next rolls it back."""
+    run(src)
+    ledger = src.parent / "out" / STATE / LEDGER
+    code = f"""
+import os, sqlite3
+db = sqlite3.connect({str(ledger)!r}, isolation_level=None)
+db.execute("PRAGMA cache_size = 1")
+db.execute("BEGIN IMMEDIATE")
+db.execute("DELETE FROM outputs")
+db.executemany("INSERT INTO runs (run_id, started) VALUES (?, 'x')", [("x" * 999 + str(n),)
+    for n in range(999)])
+os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", code])
+    assert ledger.with_name(f"{LEDGER}-journal").stat().st_size
+    assert [t.skip and t.skip.code for t in shpbatch.plan(src, src.parent / "out", SIMPLE).tasks]
+    assert not ledger.with_name(f"{LEDGER}-journal").exists()
+    assert told(run(src)) == FRESH
+
+
+def test_a_disk_that_is_full_is_no_broken_ledger(
+    src: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(src)
+    whole = Ledger._open
+
+    def full(self: Ledger, read_only: bool) -> sqlite3.Connection:
+        opened = whole(self, read_only)
+        pages = opened.execute("PRAGMA page_count").fetchone()[0]
+        opened.execute(f"PRAGMA max_page_count = {pages}")
+        return opened
+
+    monkeypatch.setattr(Ledger, "_open", full)
+    with pytest.raises(WriteError, match="free some space") as refused:
+        for _ in range(99):
+            run(src, force=True)
+    assert refused.value.code == "disk-full"
+
+
+def test_the_last_run_is_the_last_one_whatever_the_clock_says(tmp_path: Path) -> None:
+    with Ledger(tmp_path / LEDGER) as ledger:
+        for run_id, started in (("b", "2031-01-02"), ("a", "2031-01-01"), ("c", "2030-01-01")):
+            ledger.begin(run_id, started, "copy")
+        assert [r["run_id"] for r in ledger.runs()] == ["c", "a", "b"]
 
 
 # -- the commands ----------------------------------------------------------------

@@ -349,6 +349,37 @@ def test_workers_that_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
         run(str, [1])
 
 
+def test_fewer_workers_than_wanted_do_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No memory or no process for a third one: the two that run are not given up."""
+    begun = supervisor.start_worker
+    started: list[object] = []
+
+    def refuse(*given: Any) -> Any:
+        if len(started) == 2:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        started.append(given)
+        return begun(*given)
+
+    monkeypatch.setattr(supervisor, "start_worker", refuse)
+    monkeypatch.setattr(supervisor, "BAD_STARTS", 2)
+    monkeypatch.setattr(supervisor, "FEWER", 0.01)
+
+    def task(number: int) -> int:
+        time.sleep(0.2)
+        return number
+
+    assert [o.value for o in run(task, range(12), options=options(workers=4))] == [*range(12)]
+
+
+@POSIX
+def test_no_more_workers_than_files_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    for limit, workers in ((64, 16), (48, 8), (8, 1), (resource.RLIM_INFINITY, 40)):
+        monkeypatch.setattr(resource, "getrlimit", lambda kind, limit=limit: (limit, limit))
+        assert pool._settled(options(workers=40)).workers == workers
+
+
 # --- order, memory, progress, environment ------------------------------------
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from shpbatch.errors import WriteError
 from shpbatch.models import Features, Outcome, Sink
 from shpbatch.runlog import RunLog, lock, outcome_record, unlock
 
@@ -44,10 +45,10 @@ def events(path: Path) -> list[dict[str, Any]]:
 
 def test_a_log_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError):
-        RunLog(str(tmp_path / "file" / "run.jsonl"), "r")
-    with pytest.raises(OSError):
-        RunLog(str(tmp_path), "r")
+    for path in (tmp_path / "file" / "run.jsonl", tmp_path):
+        with pytest.raises(WriteError, match="cannot be written") as error:
+            RunLog(str(path), "r")
+        assert error.value.code == "write-failed"
 
 
 def test_no_log_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

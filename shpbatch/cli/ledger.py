@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from ..destination import STATE
 from ..errors import PlanError
-from ..ledger import LEDGER, Ledger
+from ..ledger import LEDGER, Ledger, is_there
 
 __all__ = ["opened"]
 
@@ -20,6 +21,7 @@ def opened(dst: str) -> Ledger:
         ``no-ledger`` where no run has been.
     """
     path = Path(dst, STATE, LEDGER)
-    if not path.exists():
-        raise PlanError(f"{dst}: no run has written here; name the folder of -o", "no-ledger")
+    with suppress(OSError):  # which the ledger tells
+        if not is_there(path):
+            raise PlanError(f"{dst}: no run has written here; name the folder of -o", "no-ledger")
     return Ledger(path, read_only=True)
