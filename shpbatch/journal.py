@@ -21,7 +21,7 @@ from typing import Any
 
 from .durable import Files
 from .errors import WriteError
-from .siblings import came, siblings
+from .siblings import siblings
 
 __all__ = [
     "JOURNAL",
@@ -145,7 +145,6 @@ def move(entry: Entry, files: Files) -> None:
             raise Conflict(
                 f"{place}: was changed while it was being published; run again", "publish-conflict"
             )
-    came(os.path.dirname(staged.sink), (os.path.basename(staged.place(e)) for e in staged.members))
 
 
 def finish(path: Path, moved: Iterable[Entry], files: Files) -> None:
