@@ -26,6 +26,7 @@ LARGE, PART = 64 << 20, 24 << 20
 MOST_PARTS = 256
 #: A task holds what it works on several times over: as bytes, as vertices, as geometries.
 MEMORY_FACTOR = 8
+LEAST_MEMORY = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +123,4 @@ def _memory(task: Task) -> int:
         return 0
     row_wise = traits_of(task.recipe).row_wise
     held = min(task.cost, 2 * WINDOW_BYTES) if row_wise else task.cost
-    return held * MEMORY_FACTOR
+    return max(LEAST_MEMORY, held * MEMORY_FACTOR)

@@ -222,7 +222,7 @@ class Ledger:
         self._db.execute("INSERT INTO outcomes VALUES (?, ?, ?, ?)", row)
 
     def end(self, run_id: str, ended: str, totals: Mapping[str, Any]) -> None:
-        """A run ended, with what `as_json` says of it."""
+        """A run ended, with what `totals` says of it."""
         with self.together():
             self._db.execute(
                 "UPDATE runs SET ended = ?, status = ?, exit_code = ?, seconds = ?, files = ?, "

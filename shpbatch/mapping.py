@@ -17,7 +17,7 @@ from .feed import Needs
 from .models import Outcome, Report
 from .pool import PoolOptions, Stop, run_tasks
 from .progress import Mode, Progress, open_progress
-from .report import as_json
+from .report import totals
 from .runlog import RunLog
 from .talk import Talk
 from .tally import Tally
@@ -49,12 +49,14 @@ class Mapping:
     def run(
         self,
         function: Callable[[Any], Any],
-        items: Sequence[Any],
+        items: list[Any],
         names: list[str],
         stop: Stop,
         known: Sequence[tuple[Any, Outcome]] = (),
     ) -> Report:
         """Map, log and collect; an item without an outcome was not run.
+
+        ``items`` are let go as they are settled: there may be 100,000.
 
         ``known`` are further items whose outcomes are there already: they are
         counted and logged, and left out of the report.
@@ -72,7 +74,7 @@ class Mapping:
         ):
             with suppress(OSError):  # a full disk; the first outcome tells it
                 log.write("start", version=__version__, total=files, pool=asdict(self.options))
-            found = _Collected(self, log, display, tally, stop)
+            found = _Collected(self, log, display, tally, stop, items)
             with (
                 (self.publishing or at_once)(found.settled) as put,
                 closing(self._results(function, items, display, stop)) as results,
@@ -90,13 +92,13 @@ class Mapping:
             reason = stop.reason or ("max-seconds" if self.options.seconds else None)
             report = Report(
                 self.run_id,
-                tuple(outcomes.get(i) or _not_run(names[i], reason) for i in told),
+                tuple(outcomes[i] or _not_run(names[i], reason) for i in told),
                 time.monotonic() - start,
                 self.log,
-                reason if any(i not in outcomes for i in told) else None,
+                reason if any(outcomes[i] is None for i in told) else None,
             )
             with suppress(OSError):  # a full disk; the report tells it
-                log.write("end", **{k: v for k, v in as_json(report).items() if k != "outcomes"})
+                log.write("end", **totals(report))
         return report
 
     def _results(
@@ -118,9 +120,16 @@ class _Collected:
     """Outcomes as they come in, from the pool's loop or from the thread that publishes."""
 
     def __init__(
-        self, mapping: Mapping, log: RunLog, display: Progress, tally: Tally, stop: Stop
+        self,
+        mapping: Mapping,
+        log: RunLog,
+        display: Progress,
+        tally: Tally,
+        stop: Stop,
+        items: list[Any],
     ) -> None:
-        self.outcomes: dict[int, Outcome] = {}
+        self.outcomes: list[Outcome | None] = [None] * len(items)
+        self._items = items
         self._log, self._display, self._tally, self._stop = log, display, tally, stop
         self._failures: set[int] = set()
         self._silent = False
@@ -130,9 +139,9 @@ class _Collected:
     def settled(self, index: int, outcome: Outcome) -> None:
         """Collect, count, log and show one outcome."""
         with self._guard:
-            self.outcomes[index] = outcome
             self._tally.incr(lambda n: n + 1)
             if index >= 0:
+                self.outcomes[index], self._items[index] = outcome, None
                 self._display.finished(index)
             if outcome.code != "up-to-date":  # 100,000 lines that say nothing
                 self._write(outcome)

@@ -9,7 +9,7 @@ from .models import Features, Outcome, Report
 from .runlog import outcome_record
 from .talk import one_line
 
-__all__ = ["as_json", "exit_code", "files", "summary"]
+__all__ = ["as_json", "exit_code", "files", "summary", "totals"]
 
 _SIGNALS = {"SIGINT": 130, "SIGTERM": 143}
 _SHOWN = 20
@@ -51,6 +51,11 @@ def status(report: Report) -> str:
 
 def as_json(report: Report) -> dict[str, Any]:
     """The object that ``--json`` prints: schema 1."""
+    return totals(report) | {"outcomes": [outcome_record(o) for o in report.outcomes]}
+
+
+def totals(report: Report) -> dict[str, Any]:
+    """The same without the outcomes, of which there may be 100,000."""
     return {
         "schema": 1,
         "run_id": report.run_id,
@@ -59,7 +64,6 @@ def as_json(report: Report) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "files": files(report),
         "features": asdict(features(report)),
-        "outcomes": [outcome_record(o) for o in report.outcomes],
         "vanished": list(report.vanished),
         "log": report.log,
     }
@@ -68,10 +72,6 @@ def as_json(report: Report) -> dict[str, Any]:
 def summary(report: Report) -> str:
     """The run in a few lines, failures first."""
     counts = files(report)
-    fresh = sum(o.code == "up-to-date" for o in report.outcomes)
-    skipped = f"{counts['skipped'] - fresh:,} skipped" + (
-        f", {fresh:,} up to date" if fresh else ""
-    )
     fresh = sum(o.code == "up-to-date" for o in report.outcomes)
     skipped = f"{counts['skipped'] - fresh:,} skipped" + (
         f", {fresh:,} up to date" if fresh else ""

@@ -16,14 +16,14 @@ from .errors import PlanError, WriteError
 from .ledger import LEDGER, Ledger
 from .mapping import Mapping, Publishing, Put, Settled, new_run_id
 from .metrics import write_metrics
-from .models import Report, Task
+from .models import Recipe, Report, Task
 from .parser import run_task
 from .past import prune
 from .planning import Plan
 from .preload import preload_for
 from .publisher import Publisher
 from .publishing import recover
-from .report import as_json
+from .report import totals
 from .settings import RunOptions, failure_limit, pool_options
 from .stop import Stop
 from .talk import Talk
@@ -65,9 +65,10 @@ def execute(
             if isinstance(plan, Plan):
                 raise PlanError(f"{planned.dst}: another run was here; plan again", "plan-stale")
             planned = plan()
-        run = _Run(planned, settings, ledger, new_run_id())
+        run, dst = _Run(planned, settings, ledger, new_run_id()), planned.dst
+        del planned
         report = run.do(state, stop)
-    report = replace(report, dst=planned.dst, seconds=time.monotonic() - start)
+    report = replace(report, dst=dst, seconds=time.monotonic() - start)
     if settings.metrics_file:
         write_metrics(settings.metrics_file, report)
     return report
@@ -83,33 +84,36 @@ class _Run:
     run_id: str
 
     def do(self, state: Path, stop: Stop) -> Report:
-        tasks = self.planned.tasks
+        tasks, total = self.planned.tasks, len(self.planned.tasks)
+        self.planned = replace(self.planned, tasks=(), headers=())  # what is done is let go
         self.ledger.begin(self.run_id, _now(), _recipe_text(tasks))
         known = {i: run_task(t) for i, t in enumerate(tasks) if t.skip}  # returns at once
         live = [t for i, t in enumerate(tasks) if i not in known]
-        mapping, items = self._mapping(state, live)
+        mapping, items = self._mapping(state, live, tasks[0].recipe, total)
         before = [(tasks[i], outcome) for i, outcome in known.items()]
         names = [t.source.name for t in items]
+        del tasks, live
         with closing(mapping.talk):
             report = mapping.run(run_task, items, names, stop, before)
         done = iter(report.outcomes)
-        outcomes = tuple(known[i] if i in known else next(done) for i in range(len(tasks)))
+        outcomes = tuple(known[i] if i in known else next(done) for i in range(total))
         report = replace(report, outcomes=outcomes, vanished=self._vanished())
         with suppress(WriteError):  # a full disk: then this run looks like a killed one
-            self.ledger.end(self.run_id, _now(), as_json(report))
+            self.ledger.end(self.run_id, _now(), totals(report))
         return report
 
-    def _mapping(self, state: Path, live: list[Task]) -> tuple[Mapping, list[Task]]:
+    def _mapping(
+        self, state: Path, live: list[Task], recipe: Recipe, total: int
+    ) -> tuple[Mapping, list[Task]]:
         """The mapping over the tasks that are to be done, large layers as several of them."""
         work = divided(live)
-        recipe = (live or self.planned.tasks)[0].recipe
         settings = self.settings
         mapping = Mapping(
             run_id=self.run_id,
             log=settings.log or str(state / "log" / f"{self.run_id}.jsonl"),
             options=pool_options(settings, preload_for(recipe)),
             progress=settings.progress,
-            max_failures=failure_limit(settings.max_failures, len(self.planned.tasks)),
+            max_failures=failure_limit(settings.max_failures, total),
             costs=work.costs,
             memory=work.memory,
             needs=work.needs,
