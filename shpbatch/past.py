@@ -26,7 +26,7 @@ class Past:
     Attributes
     ----------
     stamp : str
-        Another one when another run has begun since.
+        Another one when another run has done something since.
     """
 
     dst: str
@@ -40,8 +40,9 @@ class Past:
         """Read the ledger; a destination without one has no past."""
         look_anew()
         with Ledger(Path(dst, STATE, LEDGER), read_only=True) as ledger:
+            stamp = ledger.stamp()  # first: what another run does meanwhile makes it another
             made = {**ledger.made(), **_committed(dst)}
-            return cls(dst, rules, made, ledger.troubles(), ledger.stamp())
+            return cls(dst, rules, made, ledger.troubles(), stamp)
 
     def judged(self, task: Task, merge: Merge | None = None) -> Task:
         """A task that knows whether it must be done, and why."""
