@@ -189,7 +189,10 @@ def nearest(name: str, names: list[str]) -> str:
     """Sentence part that helps with an unknown name."""
     import difflib
 
-    close = difflib.get_close_matches(name.lower(), [n.lower() for n in names], n=1, cutoff=0.6)
+    # Seconds for a name of some 100,000 characters, which is like none.
+    close = difflib.get_close_matches(
+        name[:200].lower(), [n.lower() for n in names], n=1, cutoff=0.6
+    )
     hint = next((f" (did you mean '{n}'?)" for n in names if close and n.lower() == close[0]), "")
     listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     return f"{hint}; there are: {listed}" if names else "; the layer has none"

@@ -256,9 +256,12 @@ class Ledger:
         return [{"key": os.fsdecode(k), "why": why, **json.loads(r)} for k, r, why in rows]
 
     def stamp(self) -> str:
-        """Changes whenever a run begins; empty where none ever did."""
-        row = self._db.execute("SELECT max(rowid), max(started) FROM runs").fetchone()
-        return "" if row[0] is None else f"{row[0]} {row[1]}"
+        """Changes whenever a run begins, does a file, or ends; empty where none ever did."""
+        rows = self._db.execute(
+            "SELECT max(rowid), max(started), count(ended) FROM runs "
+            "UNION ALL SELECT max(rowid), 0, 0 FROM outcomes"
+        ).fetchall()
+        return "" if rows[0][0] is None else str(rows)
 
 
 _SYNC = {"full": "FULL", "fast": "OFF" if os.name == "nt" else "NORMAL"}

@@ -34,7 +34,7 @@ class Past:
     committed : dict
         Outputs of a killed run that only the journal knows.
     stamp : str
-        Another one when another run has begun since.
+        Another one when another run has done something since.
     """
 
     dst: str
@@ -49,11 +49,10 @@ class Past:
         """Open the ledger; a destination without one has no past."""
         look_anew()
         path = Path(dst, STATE, LEDGER)
-        if not path.exists():
-            yield cls(dst, rules, committed=_committed(dst))
-            return
         with Ledger(path, read_only=True) as ledger:
-            yield cls(dst, rules, ledger, _committed(dst), ledger.stamp())
+            stamp = ledger.stamp()  # first: what another run does meanwhile makes it another
+            known = ledger if stamp else None
+            yield cls(dst, rules, known, _committed(dst), stamp)
 
     def made(self, key: str) -> Made | None:
         """What is known of an output."""

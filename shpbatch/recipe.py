@@ -20,6 +20,9 @@ from .registry import STEPS, Parameter, Step, as_step
 
 __all__ = ["as_recipe", "parse_chain", "parse_words", "read_recipe"]
 
+#: How much is told of what is wrong with a file.
+MAX_LINE, MAX_LINES = 1_000, 100
+
 Place = Callable[[str | None], str]
 
 
@@ -119,7 +122,19 @@ def read_recipe(path: str | Path) -> Recipe:
     """
     from .recipe_file import read_drafts
 
-    return check([d if isinstance(d, RecipeError) else Draft(*d) for d in read_drafts(Path(path))])
+    try:
+        drafts = read_drafts(Path(path))
+        return check([d if isinstance(d, RecipeError) else Draft(*d) for d in drafts])
+    except RecipeError as error:
+        raise RecipeError(_bounded(str(error)), error.code) from None
+
+
+def _bounded(text: str) -> str:
+    """What is wrong with a file, without all that somebody may have put in it."""
+    lines = text.split("\n")
+    shown = [line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}…" for line in lines[:MAX_LINES]]
+    more = [f"… and {len(lines) - MAX_LINES:,} more mistakes"] if len(lines) > MAX_LINES else []
+    return "\n".join([*shown, *more])
 
 
 def check(drafts: Sequence[Draft | RecipeError]) -> Recipe:

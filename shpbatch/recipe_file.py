@@ -15,6 +15,13 @@ __all__ = ["read_drafts", "recipe_schema"]
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
+MAX_STEPS = 1_000
+#: Words and brackets in YAML: 90,000 of them take half a minute.
+MAX_EVENTS = 20_000
+#: Characters of a number; to read one of 500,000 takes seconds, to show it is an error of its own.
+MAX_DIGITS = 1_000
+#: Keys of TOML as deep as no recipe is: tomllib takes half a minute for 20,000.
+_DOTTED = re.compile(r"""(?:["']?[\w-]{1,60}["']?[ \t]*\.[ \t]*){51}""")
 
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
@@ -40,6 +47,8 @@ def read_drafts(
     else:
         data, marks = _yaml(path, text)
     steps, base = _steps(path, data, marks)
+    if len(steps) > MAX_STEPS:
+        raise RecipeError(f"{path.name}: a recipe of over {MAX_STEPS:,} steps", "bad-recipe")
     for i, item in enumerate(steps):
         try:
             name, params = _step(path, item, marks, (*base, i))
@@ -95,10 +104,12 @@ def _text(path: Path) -> str:
 def _toml(path: Path, text: str) -> tuple[Any, Marks]:
     import tomllib
 
+    if _DOTTED.search(text):
+        raise RecipeError(f"{path.name}: nested more than {MAX_DEPTH} deep", "bad-syntax")
     try:
-        return tomllib.loads(text), {}
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise RecipeError(f"{path.name}: {error}", "bad-syntax") from None
+        return _plain(path, tomllib.loads(text)), {}
+    except (ValueError, RecursionError) as error:  # among them a number of too many digits
+        raise _told(path, error) from None
 
 
 def _json(path: Path, text: str) -> tuple[Any, Marks]:
@@ -115,12 +126,36 @@ def _json(path: Path, text: str) -> tuple[Any, Marks]:
     except RecipeError:
         marks = {}
     try:
-        return json.loads(text, object_pairs_hook=unique), marks
+        return _plain(path, json.loads(text, object_pairs_hook=unique)), marks
     except json.JSONDecodeError as error:
         place = f"{path.name}:{error.lineno}:{error.colno}"
         raise RecipeError(f"{place}: {error.msg}", "bad-syntax") from None
-    except RecursionError:
-        raise RecipeError(f"{path.name}: nested too deep", "bad-syntax") from None
+    except (ValueError, RecursionError) as error:
+        raise _told(path, error) from None
+
+
+def _told(path: Path, error: Exception) -> RecipeError:
+    if isinstance(error, RecipeError):
+        return error
+    return RecipeError(f"{path.name}: {str(error).partition(';')[0]}", "bad-syntax")
+
+
+def _plain(path: Path, data: Any) -> Any:
+    """The same data, which is not too deep and has no number that cannot be shown."""
+    level = [data]
+    for _ in range(MAX_DEPTH + 1):
+        for item in level:
+            if isinstance(item, int) and item.bit_length() > MAX_DIGITS:
+                raise RecipeError(f"{path.name}: a number of too many digits", "bad-syntax")
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    if level:
+        raise RecipeError(f"{path.name}: nested more than {MAX_DEPTH} deep", "bad-syntax")
+    return data
 
 
 def _yaml(path: Path, text: str) -> tuple[Any, Marks]:
@@ -142,11 +177,13 @@ def _yaml(path: Path, text: str) -> tuple[Any, Marks]:
 
 
 def _refuse_bombs(path: Path, text: str) -> None:
-    """Refuse aliases and deep nesting as events: composing 20 kB of ``[`` takes a minute."""
+    """Refuse aliases, deep nesting and many values as events: to compose them takes a minute."""
     import yaml
 
     depth = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
+    for number, event in enumerate(yaml.parse(text, yaml.SafeLoader)):
+        if number > MAX_EVENTS:
+            raise RecipeError(f"{path.name}: over {MAX_EVENTS:,} values", "bad-recipe")
         if isinstance(event, yaml.AliasEvent):
             raise RecipeError(f"{path.name}: aliases (*name) are not allowed", "bad-syntax")
         depth += isinstance(event, yaml.CollectionStartEvent)
@@ -165,6 +202,8 @@ def _walk(node: Any, at: tuple[Key, ...], marks: Marks, name: str, loader: Any) 
     marks.setdefault(at, place(node.start_mark))
     if len(at) > MAX_DEPTH:
         raise RecipeError(f"{marks[at]}nested more than {MAX_DEPTH} deep", "bad-syntax")
+    if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
+        raise RecipeError(f"{marks[at]}tags (!name) are not allowed", "bad-syntax")
     if isinstance(node, yaml.SequenceNode):
         return [_walk(c, (*at, i), marks, name, loader) for i, c in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
@@ -179,7 +218,13 @@ def _walk(node: Any, at: tuple[Key, ...], marks: Marks, name: str, loader: Any) 
     return found
 
 
+#: What YAML itself says of a list and of a mapping.
+_PLAIN_TAGS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
+
+
 def _scalar(node: Any, place: str, loader: Any) -> Any:
+    if len(node.value) > MAX_DIGITS and node.tag != "tag:yaml.org,2002:str":
+        raise RecipeError(f"{place}a number of too many digits", "bad-syntax")
     if _EXPONENT.fullmatch(node.value) and node.style is None:
         return float(node.value)  # YAML 1.1 takes 1e-5 for text, JSON writes it so
     try:

@@ -79,7 +79,7 @@ def summary(report: Report) -> str:
     lines = [
         f"{counts['done']:,} done, {counts['failed']:,} failed, {skipped} "
         f"of {counts['total']:,} files in {report.seconds:.1f} s"
-        + (f" -> {report.dst}" if report.dst else ""),
+        + (f" -> {one_line(report.dst)}" if report.dst else ""),
         _account(features(report)),
     ]
     if report.stopped:
@@ -88,9 +88,10 @@ def summary(report: Report) -> str:
     noted = [one_line(f"{o.sources[0]}: {n}") for o in report.outcomes for n in o.notes]
     lines += _list("notes", noted)
     lines += _list("made, and why", _reasons(report))
-    lines += _list("outputs without a source (--prune removes them)", list(report.vanished))
+    vanished = [one_line(key) for key in report.vanished]
+    lines += _list("outputs without a source (--prune removes them)", vanished)
     if report.log:
-        lines.append(f"log: {report.log}")
+        lines.append(f"log: {one_line(report.log)}")
     return "\n".join(lines)
 
 

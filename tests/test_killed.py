@@ -131,25 +131,3 @@ def test_what_was_done_before_the_kill_is_not_done_again(src: Path, tmp_path: Pa
     assert start(src, out).wait() == 0
     after = {p: p.stat().st_mtime_ns for p in before}
     assert sum(before[p] == after[p] for p in before) >= 3
-
-
-@POSIX
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may mount a small disk"
-)
-def test_a_full_disk_is_told_and_the_next_run_goes_on(
-    src: Path, whole: dict[str, bytes], tmp_path: Path
-) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    need = sum(map(len, whole.values())) // 1024
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={need // 2}k", "x", disk]).returncode:
-        pytest.skip("cannot mount here")
-    try:
-        assert start(src, disk / "out").wait() == 1
-        complete_or_absent(disk / "out", whole)
-        subprocess.run(["mount", "-o", f"remount,size={need * 4}k", disk], check=True)
-        assert start(src, disk / "out").wait() == 0
-        assert outputs(disk / "out") == whole
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)

@@ -26,7 +26,7 @@ def command(src: tuple[str, ...], as_json: bool, **options: Any) -> None:
     from ..discover import discover
     from ..errors import ShpbatchError
     from ..header import read_header
-    from ..talk import visible
+    from ..talk import one_line
 
     failed = False
     for source in discover(src, **options).sources:
@@ -37,11 +37,14 @@ def command(src: tuple[str, ...], as_json: bool, **options: Any) -> None:
         except ShpbatchError as error:
             failed = True
             problem = {"path": source.name, "code": error.code, "reason": str(error)}
-            click.echo(json.dumps(problem) if as_json else f"{source.name}: {error} [{error.code}]")
+            line = one_line(f"{source.name}: {error} [{error.code}]")
+            click.echo(json.dumps(problem) if as_json else line)
             continue
-        click.echo(
-            json.dumps(_record(source, header)) if as_json else visible(_line(source, header))
-        )
+        if as_json:
+            click.echo(json.dumps(_record(source, header)))
+            continue
+        for line in _lines(source, header):
+            click.echo(one_line(line))
     sys.exit(1 if failed else 0)
 
 
@@ -49,7 +52,8 @@ def _record(source: Source, header: Header) -> dict[str, Any]:
     return {"path": source.name, "size": source.size, **asdict(header), "crs_name": _crs(header)}
 
 
-def _line(source: Source, header: Header) -> str:
+def _lines(source: Source, header: Header) -> list[str]:
+    """What is told of a layer, and a line for each of its problems."""
     kind = header.geometry_type + ("Z" if header.has_z else "M" if header.has_m else "")
     fields = ", ".join(f"{f.name} {_type(f)}" for f in header.fields[:6])
     more = f", … {len(header.fields) - 6} more" if len(header.fields) > 6 else ""
@@ -58,7 +62,7 @@ def _line(source: Source, header: Header) -> str:
         f"{header.encoding} ({header.encoding_from}); "
         f"{len(header.fields)} fields" + (f": {fields}{more}" if fields else "")
     )
-    return line + "".join(f"\n    {p.code}: {p.reason}" for p in header.problems)
+    return [line, *(f"    {p.code}: {p.reason}" for p in header.problems)]
 
 
 def _type(field: Any) -> str:

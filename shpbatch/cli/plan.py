@@ -11,6 +11,7 @@ import click
 
 from ..models import Header, Task
 from ..planning import Plan
+from ..talk import one_line
 from .options import ChainCommand, layout_options, recipe_options, source_options
 from .run import planned
 
@@ -35,9 +36,9 @@ def show_plan(plan: Plan, as_json: bool) -> None:
         click.echo(json.dumps({"schema": 1, "tasks": [_record(*row) for row in rows]}))
     else:
         for row in rows:
-            click.echo(_line(*row))
+            click.echo(one_line(_line(*row)))
         for path, reason in plan.ignored:
-            click.echo(f"ignore  {path}: {reason}")
+            click.echo(one_line(f"ignore  {path}: {reason}"))
     sys.exit(1 if any(task.problem for task in plan.tasks) else 0)
 
 

@@ -33,6 +33,8 @@ def schema() -> None:
 def check(path: str) -> None:
     """Check a recipe file; every mistake is told with line and column."""
     from ..recipe import read_recipe
+    from ..talk import one_line
 
     steps = read_recipe(path).steps
-    click.echo(f"{path}: {len(steps)} steps: {' ! '.join(s.name for s in steps)}")
+    names = " ! ".join(s.name for s in steps)
+    click.echo(one_line(f"{path}: {len(steps)} steps: {names}"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..talk import one_line
 from .ledger import opened
 
 __all__ = ["command"]
@@ -24,7 +25,7 @@ def command(dst: str, limit: int, as_json: bool) -> None:
         click.echo(json.dumps({"schema": 1, "runs": runs}))
         return
     for run in runs:
-        click.echo(_line(run))
+        click.echo(one_line(_line(run)))
 
 
 def _line(run: dict[str, Any]) -> str:
