@@ -257,10 +257,9 @@ class Ledger:
 
     def stamp(self) -> str:
         """Changes whenever a run begins, does a file, or ends; empty where none ever did."""
-        rows = self._db.execute(
-            "SELECT max(rowid), max(started), count(ended) FROM runs "
-            "UNION ALL SELECT max(rowid), 0, 0 FROM outcomes"
-        ).fetchall()
+        runs = "SELECT max(rowid), max(started), count(ended) FROM runs"
+        done = "SELECT max(rowid), 0, 0 FROM outcomes"
+        rows = self._db.execute(f"{runs} UNION ALL {done}").fetchall()
         return "" if rows[0][0] is None else str(rows)
 
 

@@ -62,6 +62,12 @@ def read_drafts(
                     return marks[mark]
             return f"{path.name}: "
 
+        if ":" in name:  # to import it would run code; who may write a recipe may not write that
+            yield RecipeError(
+                f"{place(None)}a file cannot name a function ('{name}'); pass it with --step",
+                "unknown-step",
+            )
+            continue
         yield name, params, place
 
 

@@ -78,6 +78,8 @@ FILES: dict[str, tuple[bytes, str]] = {
         b"steps:\n- !!python/object/new:os.system ['touch pwned']\n", "bad-syntax",
     ),
     "module.yaml": (b"steps: [!!python/module:os]", "bad-syntax"),
+    "function.yaml": (b"steps: ['os:system']", "unknown-step"),
+    "function of mine.yaml": (b"steps:\n- antigravity:fly: {}", "unknown-step"),
     "tuple.yaml": (b"steps: !!python/tuple [make-valid]", "bad-syntax"),
     "own-tag.yaml": (
         b"%TAG ! tag:yaml.org,2002:python/\n---\nsteps: [!name:os.system '']", "bad-syntax",

@@ -99,7 +99,7 @@ def done_is_whole(record: dict[str, Any]) -> int:
 def as_published(out: Path) -> None:
     """Every output is, by its content, what the ledger says."""
     with Ledger(out / STATE / LEDGER, read_only=True) as ledger:
-        for made in ledger.made().values():
+        for _, made in ledger.made():
             assert not edited(made.members, str(out), hashed=True)
 
 
