@@ -19,7 +19,7 @@ from typing import Any
 from .errors import ReadError, ShpbatchError, WriteError
 from .messages import report_progress
 from .models import Outcome, Recipe, Task
-from .outlook import outlook
+from .outlook import forget_headers, outlook
 
 __all__ = ["run_alone", "run_task", "shp_parser"]
 
@@ -108,10 +108,6 @@ def run_task(task: Task, progress: Progress | None = None) -> Outcome:
     if problem := task.problem or task.source.problem:
         return Outcome(names, "failed", code=problem.code, reason=problem.reason)
     try:
-        if task.header is None and not (task.members or task.part):
-            task, _ = outlook(task)
-            if problem := task.problem:
-                return Outcome(names, "failed", code=problem.code, reason=problem.reason)
         outcome = _unchanged(task, progress or report_progress)
     except Exception as error:
         return failure(names, error, time.monotonic() - start)
@@ -129,17 +125,29 @@ def _unchanged(task: Task, progress: Progress) -> Outcome:
     from .provenance import seen
     from .work import do_task
 
-    divided = bool(task.part or task.parts)  # others read the same source: as it was planned
-    for _ in range(1 if divided else TRIES):
+    # What others read, too, or what was united by its headers, must be as it was planned.
+    planned = bool(task.part or task.parts or task.members)
+    for _ in range(1 if planned else TRIES):
         before = seen(task)
-        outcome = do_task(task, progress)
-        if seen(task) == before and not (divided and _moved_on(task, before)):
+        if planned and _moved_on(task, before):
+            break
+        told = task if planned else _looked_at(task)
+        if problem := told.problem:
+            return Outcome((task.source.name,), "failed", code=problem.code, reason=problem.reason)
+        outcome = do_task(told, progress)
+        if seen(task) == before:
             return replace(outcome, seen=before)
         discard(outcome)
     raise ReadError(
-        f"{task.source.name}: was changed while it was read; run again when nobody writes it",
+        f"{task.source.name}: was changed meanwhile; run again when nobody writes it",
         "source-changed",
     )
+
+
+def _looked_at(task: Task) -> Task:
+    """The task with the header of its source as it is now; the plan may be hours old."""
+    forget_headers()
+    return outlook(task)[0]
 
 
 def _moved_on(task: Task, now: dict[str, Any]) -> bool:

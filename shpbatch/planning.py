@@ -15,6 +15,7 @@ from .merging import Merge, merged
 from .models import Header, Policy, Recipe, Source, Task
 from .outlook import forget_headers, outlook
 from .past import Past
+from .provenance import sources_of
 from .sinks import SUFFIXES, Container
 
 __all__ = ["Layout", "Plan", "make_plan"]
@@ -118,7 +119,8 @@ def _outlooks(judged: Iterable[Task], limit: int | None) -> Planned:
     for task in judged:
         wanted = not (task.skip or task.problem) and (limit is None or read < limit)
         told, header = outlook(task) if wanted else (task, None)
-        tasks.append(told)
+        # The source may be another one when its turn comes: who does the task looks again.
+        tasks.append(replace(told, header=None) if told.header else told)
         headers.append(header)
         read += wanted
     refused = [t.problem for t, header in zip(tasks, headers, strict=True) if header]
@@ -134,8 +136,9 @@ def _merged(tasks: list[Task], merge: Merge, past: Past) -> Planned:
         return [judged], [None]
     looked = [outlook(task, whole=True) for task in tasks]
     task = merged([t for t, _ in looked], [header for _, header in looked], merge)
-    kept = ("provenance", "why", "owned", "overwrite")
-    task = replace(task, **{name: getattr(judged, name) for name in kept})
+    kept = ("why", "owned", "overwrite")
+    depends = {**judged.provenance, "sources": sources_of(judged)}
+    task = replace(task, provenance=depends, **{name: getattr(judged, name) for name in kept})
     return [task], [task.union.header]
 
 

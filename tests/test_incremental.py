@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyogrio
 import pytest
 
 import shpbatch
@@ -489,3 +490,19 @@ def test_a_side_file_written_between_two_runs_is_seen(src: Path) -> None:
         run(src, recipe, include=["cities*"])
     shutil.copy(SAMPLES / "places/naturalearth_cities.prj", src / "cities.prj")
     assert told(run(src, recipe, include=["cities*"])) == {"cities": "done new"}
+
+
+@pytest.mark.parametrize("merge", [None, "all"])
+def test_a_source_that_is_another_when_its_turn_comes(
+    merge: str | None, src: Path, tmp_path: Path
+) -> None:
+    """The plan may be hours old; only what was united by its headers must be as it was."""
+    made = shpbatch.plan(src, tmp_path / "out", SIMPLE, include=["cities*"], merge=merge)
+    for member in SAMPLES.glob("soho/SohoWater.*"):
+        shutil.copy(member, src / f"cities{member.suffix}")
+    (outcome,) = api.execute(made, api.RunOptions(method="inline", merge=merge)).outcomes
+    if merge:
+        assert outcome.code == "source-changed"
+    else:
+        assert outcome.status == "done", outcome.reason
+        assert pyogrio.read_info(tmp_path / "out/cities.shp")["features"] == 13

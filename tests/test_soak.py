@@ -32,7 +32,7 @@ POISON = {
 }
 #: What may come on top between the first and the last quarter: files, and bytes of a process, of
 #: which the allocator keeps and gives back 4 MB at a time; and some a run, for functions as steps.
-MORE_FILES, MORE_BYTES, BYTES_A_RUN = 2, 12 << 20, 12 << 10
+MORE_FILES, MORE_BYTES, BYTES_A_RUN = 6, 12 << 20, 12 << 10
 
 
 def poisoned() -> Callable[[Coords], Coords]:
