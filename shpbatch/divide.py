@@ -52,8 +52,8 @@ def divided(tasks: Sequence[Task]) -> Divided:
         needs[len(found) + len(parts)] = list(range(len(found), len(found) + len(parts)))
         joined = tuple(m for m, _ in members)
         join = replace(task, members=joined) if task.members else joined[0]
-        # All of them must read what the first one reads.
-        told = {**task.provenance, "sources": sources_of(task)}
+        # All of them must read what the first one reads, or what was united by the plan.
+        told = {"sources": sources_of(task), **task.provenance}
         found += [replace(part, provenance=told) for part in parts]
         found.append(replace(join, cost=task.cost // 8, provenance=told))
     return Divided(
