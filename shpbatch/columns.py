@@ -137,7 +137,8 @@ def with_field(fields: tuple[Field, ...], new: Field) -> tuple[Field, ...]:
     except StepError:  # several differ by case: none of them is meant
         return (*fields, new)
     kept = fields[at]
-    kept = kept if kept.arrow == new.arrow else replace(new, name=kept.name)
+    known = kept.type in "CNFDL" and kept.arrow == new.arrow
+    kept = kept if known else replace(new, name=kept.name)
     return (*fields[:at], kept, *fields[at + 1 :])
 
 

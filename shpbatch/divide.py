@@ -106,9 +106,9 @@ def _cuts(reader: Reader) -> list[int]:
     count = reader.count
     length = reader.table.length if reader.table is not None else 0
     shapes = reader.index.entries[:, 0].astype(np.int64)
-    if len(shapes) < count:  # rows without shapes: none of them can be read
-        shapes = np.pad(shapes, (0, count - len(shapes)), "edge" if len(shapes) else "constant")
-    total = 2 * int(shapes[-1]) + count * length if count else 0
+    if not len(shapes):  # rows without shapes: none of them can be read
+        return [0, count]
+    total = 2 * int(shapes[-1]) + len(shapes) * length
     parts = min(MOST_PARTS, max(1, total // PART), max(1, count))
     # A record's place is the sum of all before it; where they are out of order any cut will do.
     places = 2 * np.maximum.accumulate(shapes) + np.arange(len(shapes)) * length

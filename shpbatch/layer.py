@@ -172,9 +172,9 @@ class Layer:
         return found
 
     def _vertices(self) -> Ragged:
-        if not len(self):  # what the steps would have made is told by the header
+        if not len(self):  # what the steps would have made is told by the header, of nulls too
             return decode(NO_RECORDS, shape_code(self.header))
-        changed = self.changed()
+        changed = self.changed() | (self.shapes is not None and not np.any(self.shapes))
         if self.ragged is not None and not changed.any():
             return self.ragged
         code = shape_code(self.header) if changed.any() else self.code

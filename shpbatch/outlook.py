@@ -39,7 +39,8 @@ def outlook(task: Task, whole: bool = False) -> tuple[Task, Header | None]:
     name = task.source.name
     try:
         header = _header(task.source, task.policy.on_bad_record == "skip")
-        header = with_encoding(task.source, header, ()) if whole else header
+        if whole:
+            header = with_encoding(task.source, header, header.field_names())
     except ShpbatchError as error:
         reason = str(error) if name in str(error) else f"{name}: {error}"
         return replace(task, problem=Problem(error.code, reason)), None

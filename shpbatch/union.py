@@ -11,7 +11,7 @@ from .errors import PlanError, WriteError
 from .models import Field, Header
 from .shapefile.cast import Cast, as_field
 from .shapefile.columns import MISSING, Patched, Slice
-from .shapefile.dbf import name_bytes
+from .shapefile.dbf import WITH_MEMO, name_bytes
 
 if TYPE_CHECKING:
     from .layer import Layer
@@ -74,17 +74,28 @@ class Union:
     def _column(self, layer: Layer, at: int, f: Field) -> Any:
         own, column = layer.header.fields[at], layer.columns[at]
         if not isinstance(column, Slice):
-            return as_field(column.array if isinstance(column, Patched) else column, f)
+            return self._made(column, own, f, layer.header.encoding)
         encoding = layer.header.encoding
         same = (own.type, own.width, own.decimals) == (f.type, f.width, f.decimals)
         if same and (f.type != "C" or encoding == self.header.encoding):
             return column
         return Cast(column, own, encoding)
 
+    def _made(self, column: Any, own: Field, f: Field, encoding: str) -> Any:
+        """A column that a step made; cells that it did not change keep their bytes."""
+        if not isinstance(column, Patched):
+            return as_field(column, f)
+        array = as_field(column.array, f)
+        same = own.type == f.type or (own.type in "NF" and f.type in "NF")
+        if same and (f.type != "C" or encoding == self.header.encoding):
+            return replace(column, array=array)
+        return array
+
 
 def _repeated(text: str, count: int) -> Any:
     import pyarrow as pa
 
+    text = text.encode("utf-8", "backslashreplace").decode()  # a name may be no UTF-8
     return pa.repeat(pa.scalar(text, pa.string()), count)
 
 
@@ -194,7 +205,7 @@ def _fields(headers: Sequence[Header], names: Sequence[str], strategy: str) -> t
     for header, source in zip(headers, names, strict=True):
         for key, f in zip(_keys(header.fields), header.fields, strict=True):
             united[key] = _wider(united[key], f, source) if key in united else f
-            if f.type in "MGP":
+            if f.type in WITH_MEMO and (f.type, f.width) != ("B", 8):  # a double of FoxPro
                 raise PlanError(
                     f"{source}: the texts of the memo field {f.name} are in a file of their own, "
                     f"and cannot be merged; drop it with the step select",
@@ -219,7 +230,9 @@ def _wider(left: Field, right: Field, source: str) -> Field:
     if left.type == right.type and left.type in _READ:
         return replace(left, width=max(left.width, right.width), fresh=fresh)
     if left.type in _READ and right.type in _READ:
-        return Field(left.name, "C", max(_SHOWN.get(f.type, f.width) for f in (left, right)))
+        return Field(
+            left.name, "C", max(max(f.width, _SHOWN.get(f.type, 0)) for f in (left, right))
+        )
     if (left.type, left.width) != (right.type, right.width):
         raise PlanError(
             f"{source}: the field {right.name} is of the dBASE type {right.type}({right.width}), "

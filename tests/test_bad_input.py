@@ -255,7 +255,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @root
 def test_a_full_disk_fails_the_file_and_leaves_nothing(small_disk: Path, tmp_path: Path) -> None:
     report = shpbatch.run(SAMPLE / "census", small_disk / "out", "! make-valid", **FAST)
-    assert {o.status for o in report.outcomes} == {"done", "failed"}
+    # Sets that wait to be published together take room, too: perhaps none finds any.
+    assert "failed" in {o.status for o in report.outcomes} <= {"done", "failed"}
     for outcome in report.outcomes:
         if outcome.status == "failed":
             assert outcome.code in ("disk-full", "write-failed", "write-incomplete")

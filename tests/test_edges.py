@@ -207,6 +207,72 @@ def test_two_equal_rings_are_two_shells(tmp_path: Path) -> None:
     assert shapely.area(shape) == 0
 
 
+BIG = [(0.0, 0.0), (0.0, 10.0), (10.0, 10.0), (10.0, 0.0), (0.0, 0.0)]
+INNER = [(4.0, 4.0), (6.0, 4.0), (6.0, 6.0), (4.0, 6.0), (4.0, 4.0)]
+
+
+@pytest.mark.parametrize(
+    ("rings", "area"),
+    [
+        ([BIG, BIG, INNER], 196),
+        ([BIG, INNER, BIG], 196),
+        ([SQUARE, SQUARE, SQUARE[::-1]], 1),
+    ],
+)
+def test_a_hole_below_a_shell_that_is_there_twice(rings: Any, area: float, tmp_path: Path) -> None:
+    """It is a hole of one of them, and no island."""
+    path = make.layer(tmp_path, [make.poly(5, *rings)], 5)
+    assert shapely.area(read_layer(make.source(path)).geometry()[0]) == area
+
+
+@pytest.mark.parametrize("step", ["buffer 1", "centroid", "buffer 1 ! centroid"])
+def test_a_window_of_nulls_in_a_layer_with_z(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "WINDOW_ROWS", 2)
+    records = [make.NULL] * 4 + [make.point_zm(1, 2, 3, 4)]
+    outcome = run(make.layer(tmp_path / "src", records, 11), tmp_path / "out", step)
+    assert (outcome.status, outcome.features.written) == ("done", 5), outcome.reason
+
+
+def test_a_count_that_no_file_can_hold_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(divide, "LARGE", 1)
+    path = layer_of_lines(tmp_path / "src", 3)
+    data = bytearray(path.with_suffix(".dbf").read_bytes())
+    data[4:8] = b"\xff" * 4
+    path.with_suffix(".dbf").write_bytes(data)
+    outcome = run(path, tmp_path / "out", "simplify 0.1", on_bad_record="skip")
+    assert (outcome.status, outcome.features.declared, outcome.features.unreadable) == (
+        "done",
+        3,
+        0,
+    )
+
+
+@pytest.mark.parametrize("policy", ["fail", "skip"])
+@pytest.mark.parametrize("more", [4, 12, 40])
+def test_bytes_behind_the_records_are_no_record(policy: str, more: int, tmp_path: Path) -> None:
+    """Though the header counts them."""
+    path = make.layer(tmp_path / "src", [make.point(1, 2)] * 3)
+    data = bytearray(path.read_bytes() + bytes(more))
+    struct.pack_into(">i", data, 24, len(data) // 2)
+    path.write_bytes(data)
+    outcome = run(path, tmp_path / "out", "buffer 1", on_bad_record=policy)
+    assert (outcome.features.declared, outcome.features.unreadable) == (3, 0)
+    assert not [n for n in outcome.notes if "shx" in n]
+
+
+def test_text_for_a_memo_makes_a_field_of_text(tmp_path: Path) -> None:
+    dbf = make.dbf_bytes([(b"v", "M", 10, 0)], [(b"",)] * 3)
+    path = make.write(tmp_path / "src", dbf=dbf)
+    outcome = run(path, tmp_path / "out", [("calculate", {"field": "v", "expression": "'x'"})])
+    assert outcome.status == "done", outcome.reason
+    (f,) = read_layer(make.source(tmp_path / "out/a.shp")).header.fields
+    assert (f.name, f.type) == ("v", "C")
+
+
 @pytest.mark.parametrize("chain", ["buffer 1", "filter --where 'FID < 9'", "centroid", ""])
 def test_a_broken_record_beside_one_of_another_type(chain: str, tmp_path: Path) -> None:
     """GDAL, who is asked about the other type, would give a null for the broken one."""

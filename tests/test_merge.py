@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import pytest
 import shapefiles as make
 
@@ -331,6 +333,7 @@ def test_what_does_not_go_together_is_refused(
         ([(b"v", "I", 4, 0)], [(b"v", "N", 4, 0)], "merge-fields"),
         ([(b"v", "B", 8, 0)], [(b"v", "B", 10, 0)], "merge-fields"),
         ([(b"v", "N", 4, 0)], [(b"v", "M", 10, 0)], "merge-fields"),
+        ([(b"v", "B", 10, 0)], [(b"v", "B", 10, 0)], "merge-fields"),
         (
             [("STRAßENNAM".encode("cp1252"), "C", 4, 0)],
             [("é".encode(), "C", 9, 0)],
@@ -371,3 +374,50 @@ def test_a_table_over_2_gb_is_refused_by_the_plan(
     with pytest.raises(PlanError) as error:
         shpbatch.run(sources, tmp_path / "out", [], merge="all")
     assert error.value.code == "too-large"
+
+
+def test_cells_that_a_function_left_alone_keep_their_bytes(tmp_path: Path) -> None:
+    described = [(b"v", "N", 24, 15)]
+    rows = [(b"1",), (b"123456789012345678",), (b"1.50",)]
+    sources = two(tmp_path, (described, rows), (described, rows))
+
+    def first(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
+        frame.loc[frame.index[0], "v"] = 7.0
+        return frame
+
+    merge(sources, tmp_path / "out", [first])
+    found = [c.strip() for c in cells(tmp_path / "out/all.shp")]
+    assert found[1:3] == found[4:] == [b"123456789012345678", b"1.50"]
+    assert float(found[0]) == float(found[3]) == 7
+
+
+@pytest.mark.parametrize("ldid", [0x57, 3])
+def test_a_language_byte_that_the_text_outvotes_late(ldid: int, tmp_path: Path) -> None:
+    """Behind the first 64 kB."""
+    shp, shx = make.shp_bytes([make.point(1, 2)] * 4_000)
+    last = "é".encode("utf-8" if ldid == 0x57 else "cp1252")
+    rows = [(b"a",)] * 3_999 + [(last,)]
+    dbf = make.dbf_bytes([(b"v", "C", 20, 0)], rows, ldid=ldid)
+    a = make.write(tmp_path, "a", shp=shp, shx=shx, dbf=dbf)
+    b = make.write(
+        tmp_path, "b", dbf=make.dbf_bytes([(b"v", "C", 20, 0)], [("ä".encode(),)] * 3), cpg="UTF-8"
+    )
+    merge([a, b], tmp_path / "out")
+    assert columns(tmp_path / "out/all.shp")["v"][3_999:] == ["é", "ä", "ä", "ä"]
+
+
+@pytest.mark.parametrize("kind", [("C", 4, 0), ("D", 12, 0)])
+def test_a_date_wider_than_dates_are(kind: Any, tmp_path: Path) -> None:
+    sources = two(
+        tmp_path,
+        ([(b"v", "D", 12, 0)], [(b"20200229",)] * 3),
+        ([(b"v", *kind)], [(b"x",)] * 3),
+    )
+    merge(sources, tmp_path / "out")
+    assert cells(tmp_path / "out/all.shp")[0].strip() in (b"2020-02-29", b"20200229")
+
+
+def test_a_source_whose_name_is_no_utf_8(tmp_path: Path) -> None:
+    sources = [make.write(tmp_path / "src", name) for name in ("a", os.fsdecode(b"b\xff"))]
+    merge(sources, tmp_path / "out", source_field="src")
+    assert columns(tmp_path / "out/all.shp")["src"][3:] == ["b\\udcff.shp"] * 3

@@ -23,7 +23,7 @@ DELETED = ord("*")
 #: Field types of dBASE, FoxPro and their kin; all but C N F D L are carried, never decoded.
 KINDS = "CNFDLMBGPIOTYVWXQ0@+"
 #: Those whose cells are places in a file of memos, and the versions that say there is one.
-WITH_MEMO, MEMO_VERSIONS = "MGBP", (0x83, 0x8B, 0xF5)
+WITH_MEMO, MEMO_VERSIONS = "MGBPW", (0x83, 0x8B, 0xF5)
 #: Bytes of a header before the descriptors, and of each descriptor.
 PREFIX = DESCRIPTOR = 32
 END = 0x0D

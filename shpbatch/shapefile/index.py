@@ -79,7 +79,7 @@ def load_index(bundle: Bundle, check: bool = True, skip: bool = False) -> Index:
         total = sum(int((part[:, 1].astype(np.int64) * 2 + 8).sum()) for part in _slabs(entries))
         if HEADER_BYTES + total < bundle.size("shp"):
             try:
-                found = chain(bundle, skip)
+                found = chain(bundle)
                 if len(found) > len(entries):
                     return Index(found, rebuilt=True)
             except ReadError:  # gaps between records: only the index knows them

@@ -27,6 +27,8 @@ __all__ = ["OnBadRecord", "Opened", "mapped"]
 
 OnBadRecord = Literal["fail", "skip"]
 
+#: Bytes that no .dbf has.
+MOST = 1 << 31
 #: Bytes from which on a mapping is cheaper than a copy.
 MAPPED_FROM = 1 << 16
 
@@ -130,7 +132,8 @@ class Opened:
         shapes = len(self.index)
         if self.table is None:
             return shapes
-        declared = max(self.table.declared, self.table_rows)
+        told = self.table.declared if self.table.declared * self.table.length < MOST else 0
+        declared = max(told, self.table_rows)  # more than a .dbf can hold is no count
         if not self.skip and (self.table_rows != shapes or self.table.declared > shapes):
             if shapes in (self.table.declared, self.table_rows):
                 raise ReadError(

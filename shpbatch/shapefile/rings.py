@@ -76,10 +76,13 @@ def shells_of(
     inner, outer = tree.query(rings)
     keep = (row[inner] == row[outer]) & (inner != outer)
     # Of two equal rings that run opposite ways the first contains the second; those
-    # that run the same way are the same shell, twice.
+    # that run the same way are the same ring, twice: the second contains nothing.
+    alike = (size[outer] == size[inner]) & (outer < inner)
     opposite = np.signbit(areas[outer]) != np.signbit(areas[inner])
-    equal = (size[outer] == size[inner]) & (outer < inner) & opposite
-    keep &= (size[outer] > size[inner]) | equal
+    twice = np.zeros(len(rings), dtype=bool)
+    pairs = np.flatnonzero(keep & alike & ~opposite)
+    twice[inner[pairs][shapely.equals(rings[inner[pairs]], rings[outer[pairs]])]] = True
+    keep &= ((size[outer] > size[inner]) | (alike & opposite)) & ~twice[outer]
     inner, outer = inner[keep], outer[keep]
     boxes = shapely.bounds(rings)
     fits = (boxes[outer, :2] <= boxes[inner, :2]).all(axis=1)
