@@ -79,8 +79,6 @@ class Layer:
     def __len__(self) -> int:
         return len(self.rows)
 
-    # -- reading -----------------------------------------------------------
-
     def get(self, aspect: type, columns: Sequence[str] = ()) -> Any:
         """Give one aspect, decoded; ``columns`` are the fields wanted of ``Fields``."""
         if aspect is aspects.Header:
@@ -174,7 +172,7 @@ class Layer:
     def _vertices(self) -> Ragged:
         if not len(self):  # what the steps would have made is told by the header, of nulls too
             return decode(NO_RECORDS, shape_code(self.header))
-        changed = self.changed() | (self.shapes is not None and not np.any(self.shapes))
+        changed = self.changed() | (self.code != shape_code(self.header) and self._is_blank())
         if self.ragged is not None and not changed.any():
             return self.ragged
         code = shape_code(self.header) if changed.any() else self.code
@@ -184,6 +182,9 @@ class Layer:
             return decode(self.encoded(code), code)
         except Declined as reason:  # records of several types become the layer's own
             return self._normalised(code, reason)
+
+    def _is_blank(self) -> bool:
+        return self.shapes is not None and all(s is None for s in self.shapes)
 
     def _taken_apart(self, code: int) -> Ragged:
         """Vertices of the shapes of all rows."""
@@ -244,8 +245,6 @@ class Layer:
     def carries_records(self, code: int) -> bool:
         """Whether every row's record is the source's own."""
         return self.records is not None and self.code == code and not self.changed().any()
-
-    # -- writing -----------------------------------------------------------
 
     def put(self, aspect: type, value: Any) -> Layer:
         """The layer with one aspect replaced; rows must be the layer's own."""

@@ -361,7 +361,6 @@ def test_fewer_workers_than_wanted_do_it_all(monkeypatch: pytest.MonkeyPatch) ->
         return begun(*given)
 
     monkeypatch.setattr(supervisor, "start_worker", refuse)
-    monkeypatch.setattr(supervisor, "BAD_STARTS", 2)
     monkeypatch.setattr(supervisor, "FEWER", 0.01)
 
     def task(number: int) -> int:
