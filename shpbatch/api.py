@@ -15,9 +15,10 @@ from .discover import discover
 from .errors import PlanError
 from .mapping import Mapping, new_run_id
 from .merging import Merge
-from .models import Outcome, Policy, Recipe, Report
+from .models import Outcome, Recipe, Report
 from .past import Past
 from .planning import HEADERS, Layout, Plan, make_plan
+from .policy import Policy
 from .pool import Stop
 from .preload import preload_for
 from .recipe import as_recipe

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from .errors import ReadError
 from .models import Bounds4, Field, Header, Problem, Source
+from .policy import Policy
 from .shapefile.bundle import Bundle
 from .shapefile.dbf import parse_table
 from .shapefile.encoding import detect
@@ -24,9 +25,10 @@ SHAPE_TYPES = {
     31: "MultiPatch",
 }
 SAMPLE_BYTES = 1 << 16
+USUAL = Policy()
 
 
-def read_header(source: Source, whole: bool = False, skip: bool = False) -> Header:
+def read_header(source: Source, whole: bool = False, policy: Policy = USUAL) -> Header:
     """Read the headers of a layer.
 
     Parameters
@@ -34,8 +36,8 @@ def read_header(source: Source, whole: bool = False, skip: bool = False) -> Head
     source : Source
     whole : bool
         Look at all of the ``.dbf`` to tell its encoding, not at its first 64 kB.
-    skip : bool
-        Records that cannot be read are to be left out.
+    policy : Policy
+        Whether records that cannot be read are to be left out.
 
     Raises
     ------
@@ -50,7 +52,7 @@ def read_header(source: Source, whole: bool = False, skip: bool = False) -> Head
     _check_magic(head, source.name)
     geometry_type, has_z, has_m = _shape_type(head, source.name)
     problems: list[Problem] = []
-    index = load_index(bundle, check=False, skip=skip)
+    index = load_index(bundle, check=False, skip=policy.on_bad_record == "skip")
     if index.rebuilt:
         problems.append(Problem("shx-missing", "no usable .shx; the index is rebuilt in memory"))
     declared = 2 * struct.unpack(">i", head[24:28])[0]
@@ -75,7 +77,9 @@ def read_header(source: Source, whole: bool = False, skip: bool = False) -> Head
     )
 
 
-def with_encoding(source: Source, header: Header, fields: Iterable[str]) -> Header:
+def with_encoding(
+    source: Source, header: Header, fields: Iterable[str], policy: Policy = USUAL
+) -> Header:
     """The header, its encoding told by all of the ``.dbf``, if text of these fields matters.
 
     Parameters
@@ -85,6 +89,8 @@ def with_encoding(source: Source, header: Header, fields: Iterable[str]) -> Head
         As `read_header` gave it, from the first 64 kB.
     fields : iterable of str
         Names of the fields that are read, as a recipe spells them.
+    policy : Policy
+        What is to be thought of the encoding.
     """
     wanted = {name.casefold() for name in fields}
     text = any(f.arrow == "string" and f.name.casefold() in wanted for f in header.fields)

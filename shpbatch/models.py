@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, fields
 from os import PathLike, fspath
 from typing import Any, Literal
 
-__all__ = ["Features", "Field", "Header", "Outcome", "Policy", "Problem", "Recipe", "Report"]
+from .policy import Policy
+
+__all__ = ["Features", "Field", "Header", "Outcome", "Problem", "Recipe", "Report"]
 __all__ += ["Sink", "Source", "Status", "StepCall", "Task"]
 
 Status = Literal["done", "failed", "skipped", "crashed", "timeout"]
@@ -207,31 +209,6 @@ class Outcome:
     why: str = ""
     staged: tuple[Any, ...] = ()
     seen: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What to do with what is bad, and whether to look twice.
-
-    Attributes
-    ----------
-    on_bad_record : {"fail", "skip"}
-        Records whose structure is broken: the layer fails, or they are left out, counted.
-    on_bad_value : {"null", "reject"}
-        Cells that a step reads and that hold no value of their type.
-    proof : bool
-        Read back what was written.
-    on_bad_feature : {"reject", "fail"}
-        Features that a step cannot do: written aside, or the layer fails.
-    on_loss : {"warn", "fail"}
-        Values that cannot be kept as they are: told, or the layer fails.
-    """
-
-    on_bad_record: Literal["fail", "skip"] = "fail"
-    on_bad_value: Literal["null", "reject"] = "null"
-    proof: bool = True
-    on_bad_feature: Literal["reject", "fail"] = "reject"
-    on_loss: Literal["warn", "fail"] = "warn"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from .errors import LayerError, ShpbatchError, WriteError
 from .header import read_header, with_encoding
 from .models import Header, Problem, Recipe, Source, Task
+from .policy import Policy
 from .shapefile.writer import LARGEST
 
 __all__ = ["forget_headers", "outlook"]
@@ -38,9 +39,9 @@ def outlook(task: Task, whole: bool = False) -> tuple[Task, Header | None]:
         return task, None
     name = task.source.name
     try:
-        header = _header(task.source, task.policy.on_bad_record == "skip")
+        header = _header(task.source, task.policy)
         if whole:
-            header = with_encoding(task.source, header, header.field_names())
+            header = with_encoding(task.source, header, header.field_names(), task.policy)
     except ShpbatchError as error:
         reason = str(error) if name in str(error) else f"{name}: {error}"
         return replace(task, problem=Problem(error.code, reason)), None
@@ -58,9 +59,9 @@ def forget_headers() -> None:
 
 
 @lru_cache(maxsize=1)
-def _header(source: Source, skip: bool) -> Header:
+def _header(source: Source, policy: Policy) -> Header:
     """The header of a source; with ``--each-step`` it is asked for again and again."""
-    return read_header(source, skip=skip)
+    return read_header(source, policy=policy)
 
 
 def _check_size(recipe: Recipe, before: Header, after: Header) -> None:

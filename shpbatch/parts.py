@@ -73,15 +73,14 @@ class Part:
 
 def header_of(task: Task) -> Header:
     """Header of the source, with the encoding that all of its text tells, if that matters."""
-    skip = task.policy.on_bad_record == "skip"
-    header = task.header or read_header(task.source, skip=skip)
+    header = task.header or read_header(task.source, policy=task.policy)
     if task.rows is not None:
         return header
     traits = traits_of(task.recipe)
     wanted: Sequence[str] = traits.fields
     if "*" in wanted or (traits.writes_fields and _writes_text(task.recipe, header)):
         wanted = header.field_names()
-    return with_encoding(task.source, header, wanted)
+    return with_encoding(task.source, header, wanted, task.policy)
 
 
 def _writes_text(recipe: Recipe, header: Header) -> bool:

@@ -12,9 +12,10 @@ from .clashes import Clashes
 from .discover import Found
 from .errors import PlanError
 from .merging import Merge, merged
-from .models import Header, Policy, Recipe, Source, Task
+from .models import Header, Recipe, Source, Task
 from .outlook import forget_headers, outlook
 from .past import Past
+from .policy import Policy
 from .provenance import sources_of
 from .sinks import SUFFIXES, Container
 

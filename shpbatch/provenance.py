@@ -17,7 +17,8 @@ from typing import Any
 
 from . import __version__
 from .errors import ShpbatchError
-from .models import Policy, Recipe, Source, Task
+from .models import Recipe, Source, Task
+from .policy import Policy
 from .shapefile.bundle import Bundle
 
 __all__ = [

@@ -91,6 +91,9 @@ class RunOptions:
     on_loss : {"warn", "fail"}
         Values that cannot be kept as they are (rounded numbers, dropped M):
         they are counted and told, or their layer fails.
+    encoding, encoding_fallback, on_encoding, src_crs, src_crs_default, on_crs, on_mixed,
+    on_overflow, on_too_large, spatial_index
+        See `Policy`.
     proof : bool
         Read back what was written before it is published.
     log : str or None
@@ -131,6 +134,16 @@ class RunOptions:
     on_bad_value: Literal["null", "reject"] = "null"
     on_bad_feature: Literal["reject", "fail"] = "reject"
     on_loss: Literal["warn", "fail"] = "warn"
+    encoding: str | None = None
+    encoding_fallback: str | None = None
+    on_encoding: Literal["guess", "fail", "latin1"] = "guess"
+    src_crs: str | None = None
+    src_crs_default: str | None = None
+    on_crs: Literal["fail", "assign", "skip"] = "fail"
+    on_mixed: Literal["reject", "extract", "split"] = "reject"
+    on_overflow: Literal["fail", "cut", "sidecar"] = "fail"
+    on_too_large: Literal["fail", "split", "format"] = "fail"
+    spatial_index: bool = False
     proof: bool = True
     log: str | None = None
     progress: Mode = "none"

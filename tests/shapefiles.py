@@ -11,7 +11,8 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from shpbatch.models import Policy, Source
+from shpbatch.models import Source
+from shpbatch.policy import Policy
 
 WGS84 = (
     'GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],'

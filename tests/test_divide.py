@@ -11,8 +11,9 @@ import shapefiles as make
 
 import shpbatch
 from shpbatch import divide, layer
-from shpbatch.models import Policy, Recipe, Task
+from shpbatch.models import Recipe, Task
 from shpbatch.parser import run_task
+from shpbatch.policy import Policy
 from shpbatch.reading import read_layer
 from shpbatch.recipe import parse_chain
 from shpbatch.shapefile import reader, rows, writer

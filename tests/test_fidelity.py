@@ -11,8 +11,9 @@ import shapefiles as make
 
 import shpbatch
 from shpbatch.aspects import Coords
-from shpbatch.models import Outcome, Policy, Recipe, Task
+from shpbatch.models import Outcome, Recipe, Task
 from shpbatch.parser import run_alone
+from shpbatch.policy import Policy
 from shpbatch.reading import read_layer
 from shpbatch.recipe import parse_chain
 from shpbatch.registry import step

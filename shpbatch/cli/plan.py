@@ -13,6 +13,7 @@ from ..models import Header, Task
 from ..planning import Plan
 from ..talk import one_line
 from .options import ChainCommand, layout_options, recipe_options, source_options
+from .policies import policy_options
 from .run import planned
 
 __all__ = ["command", "show_plan"]
@@ -21,6 +22,7 @@ __all__ = ["command", "show_plan"]
 @click.command(cls=ChainCommand, name="plan")
 @source_options
 @layout_options
+@policy_options
 @recipe_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import fields
 from types import FrameType
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 from ..errors import ShpbatchError
 from ..models import Report
 from .options import ChainCommand, layout_options, recipe_of, recipe_options, source_options
+from .policies import policy_options
 
 __all__ = ["command"]
 
@@ -20,6 +22,8 @@ _RUN_ONLY = [
     *("workers", "timeout", "retries", "log", "durability", "prune", "wait", "max_seconds"),
     *("mem_limit", "nice", "log_format", "log_file", "metrics_file"),
 ]
+#: Of these the command line has more than one.
+_TOLD_TWICE = ("max_failures", "progress", "if_exists", "proof")
 EPILOG = """
 \b
 Exit codes: 0 all done or up to date; 1 some files failed; 2 the request is wrong;
@@ -50,6 +54,7 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
 @click.command(cls=ChainCommand, name="run", epilog=EPILOG)
 @source_options
 @layout_options
+@policy_options
 @recipe_options
 @click.option(
     "-j",
@@ -67,34 +72,6 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     default=1,
     show_default=True,
     help="Further tries of a file whose worker died.",
-)
-@click.option(
-    "--on-bad-record",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    show_default=True,
-    help="Records with a broken structure: fail the layer, or leave them out, counted.",
-)
-@click.option(
-    "--on-bad-value",
-    type=click.Choice(["null", "reject"]),
-    default="null",
-    show_default=True,
-    help="Cells that a step reads and that hold no value of their type.",
-)
-@click.option(
-    "--on-bad-feature",
-    type=click.Choice(["reject", "fail"]),
-    default="reject",
-    show_default=True,
-    help="Features that a step cannot do: write them aside, or fail the layer.",
-)
-@click.option(
-    "--on-loss",
-    type=click.Choice(["warn", "fail"]),
-    default="warn",
-    show_default=True,
-    help="Values that cannot be kept as they are: tell, or fail the layer.",
 )
 @click.option("--no-proof", is_flag=True, help="Do not read back what was written.")
 @click.option(
@@ -208,18 +185,9 @@ def execute(ctx: click.Context, options: dict[str, Any]) -> Report:
 def _settings(options: dict[str, Any], layout: bool) -> dict[str, Any]:
     """Options of the command line as fields of RunOptions: those of the plan, or the others."""
     if layout:
-        names = [
-            "include",
-            "exclude",
-            "limit",
-            "flat",
-            "each_step",
-            "container",
-            "merge",
-            "field_strategy",
-        ]
-        names += ["source_field", "on_bad_record", "on_bad_value", "on_bad_feature", "on_loss"]
-        names += ["force", "rerun_triggers", "verify", "retry_failed"]
+        from ..settings import RunOptions
+
+        names = {f.name for f in fields(RunOptions)} - {*_RUN_ONLY, *_TOLD_TWICE}
         if_exists = "overwrite" if options["overwrite"] else options["if_exists"]
         kept = {n: options[n] for n in names if n in options}  # `plan` has fewer
         return {**kept, "if_exists": if_exists, "proof": not options.get("no_proof")}
