@@ -1,0 +1,63 @@
+"""What a doctor found: a stable code, how bad it is, where, and the cure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+__all__ = ["PLACES", "Finding", "Place", "Severity", "united"]
+
+Severity = Literal["error", "warning", "note"]
+#: Places that a finding keeps; the others are counted.
+PLACES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a layer: row in the source, coordinates in its CRS, what is there."""
+
+    row: int
+    x: float | None = None
+    y: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a person should know of a layer.
+
+    Attributes
+    ----------
+    code : str
+        Stable, such as ``crs-missing`` or ``self-intersection``.
+    severity : {"error", "warning", "note"}
+        An error prevents a run or loses something; a warning may.
+    reason : str
+        One sentence for people.
+    remedy : str
+        A command or an option that cures it; empty where there is none.
+    count : int
+        Features or cells concerned.
+    places : tuple of Place
+        The first few of them.
+    """
+
+    code: str
+    severity: Severity
+    reason: str
+    remedy: str = ""
+    count: int = 1
+    places: tuple[Place, ...] = ()
+
+
+def united(left: tuple[Finding, ...], right: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Findings of two windows of a layer as those of both; equal codes add up."""
+    found = {f.code: f for f in left}
+    for f in right:
+        was = found.get(f.code)
+        if was is None:
+            found[f.code] = f
+            continue
+        places = (*was.places, *f.places)[:PLACES]
+        found[f.code] = replace(was, count=was.count + f.count, places=places)
+    return tuple(found.values())
