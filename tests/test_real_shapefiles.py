@@ -19,7 +19,7 @@ POINTS: dict[str, tuple[str, tuple[str, ...]]] = {
     # -- opening
     "1 the .shx is missing or lies": (
         (
-            "the index is rebuilt in memory from the chain of records, the folder is not written to; "
+            "the index is rebuilt in memory from the chain of records, not in the folder; "
             "a broken chain is told with its byte; repair writes the .shx"
         ),
         (
