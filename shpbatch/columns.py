@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .aspects import find_field
+from .aspects import Fields, Names, find_field
 from .declared import declared, sizes_of
 from .errors import StepError
 from .models import Field, Header
@@ -257,3 +257,18 @@ def put_header(layer: Layer, header: Header) -> Layer:
         left.remove(at)
         picked.append(layer.columns[at])
     return replace(layer, header=replace(header, count=len(layer)), columns=tuple(picked))
+
+
+def put_names(layer: Layer, names: Sequence[str]) -> Layer:
+    """Give the fields other names; their columns stay as they are."""
+    pairs = zip(layer.header.fields, names, strict=True)
+    fields = tuple(replace(f, name=name) for f, name in pairs)
+    return replace(layer, header=replace(layer.header, fields=fields))
+
+
+#: How an aspect that concerns columns is replaced.
+PUT: dict[type, Callable[[Layer, Any], Layer]] = {
+    Header: put_header,
+    Fields: put_fields,
+    Names: put_names,
+}

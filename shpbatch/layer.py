@@ -248,14 +248,10 @@ class Layer:
 
     def put(self, aspect: type, value: Any) -> Layer:
         """The layer with one aspect replaced; rows must be the layer's own."""
-        if aspect is aspects.Header:
-            from .columns import put_header
+        if aspect in (aspects.Header, aspects.Fields, aspects.Names):
+            from .columns import PUT
 
-            return put_header(self, value)
-        if aspect is aspects.Fields:
-            from .columns import put_fields
-
-            return put_fields(self, value)
+            return PUT[aspect](self, value)
         if aspect is aspects.Geometry:
             return self._put_shapes(np.asarray(value, dtype=object))
         if aspect is aspects.Coords:
