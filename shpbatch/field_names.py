@@ -20,7 +20,7 @@ LONGEST_NAME = 10
 #: What stands between words; all else, of any script, is a word.
 _BETWEEN = re.compile(r"([\s!-/:-@\[-`{-~\x00-\x1f\x7f]+)")
 #: Within them: ``avgTemp2020`` is three.
-_WITHIN = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=\D)(?=\d)|(?<=\d)(?=\D)")
+_WITHIN = re.compile(r"(?<=[^\W\d_A-Zß])(?=[A-Z])|(?<=\D)(?=\d)|(?<=\d)(?=\D)")
 #: Words that tell nothing, left out of names of three words or more.
 _FILLERS = (
     " a an and at by for from in of on per the to "
@@ -139,8 +139,8 @@ def _encodable(name: str, encoding: str) -> str:
             character.encode(encoding)
             found.append(character)
         except UnicodeEncodeError:
-            base = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-            found.append(base or "_")
+            base = unicodedata.normalize("NFKD", character.replace("ß", "ss"))
+            found.append(base.encode("ascii", "ignore").decode() or "_")
     plain = "".join(found)
     return plain if plain.strip("_ ") else "field"
 
@@ -172,6 +172,9 @@ def _joined(words: list[Word], encoding: str) -> str:
     room = _shares(texts, sizes, LONGEST_NAME - gaps)
     best = max(_nearby(room, sizes), key=lambda r: _readable(texts, r, encoding))
     heads = [_head(word, n, encoding) for word, n in zip(texts, best, strict=True)]
+    for i, word in enumerate(texts):  # a character of three bytes may have left two
+        left = LONGEST_NAME - gaps - sum(_size(head, encoding) for head in heads)
+        heads[i] = _head(word, _size(heads[i], encoding) + left, encoding)
     return "".join(gap + head for (gap, _), head in zip(words, heads, strict=True) if head)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -98,7 +97,7 @@ def note_plan(
 def note_run(dst: str, outcomes: Iterable[Outcome], files: Files) -> None:
     """Bring the mapping up to date after a run; what is published is told in its metadata, too."""
     names = {
-        key_of(dst, os.path.join(sink.path)): outcome.renamed
+        key_of(dst, sink.path): outcome.renamed
         for outcome in outcomes
         if outcome.status == "done"
         for sink in outcome.sinks

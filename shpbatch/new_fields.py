@@ -140,6 +140,7 @@ def _dates(column: Any) -> Any:
         return array
     text = pc.strftime(column, format="%Y-%m-%dT%H:%M:%S" + ("%z" if column.type.tz else ""))
     text = pc.replace_substring_regex(text, r"\.0+([+-].*)?$", r"\1")
+    text = pc.replace_substring_regex(text, r"(\.[0-9]*[1-9])0+([+-].*)?$", r"\1\2")
     return Whole(array, pc.if_else(left_over, text, None), "times of day are left out")
 
 

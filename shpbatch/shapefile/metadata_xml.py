@@ -45,17 +45,30 @@ def write_aliases(path: Path, names: Sequence[str], aliases: Mapping[str, str], 
         return False
     if found.end < 0:
         return False
-    path.write_bytes(_edited(data, found, names, aliases, layer))
+    made = _edited(data, found, names, aliases, layer)
+    if not _holds(made, aliases):
+        return False
+    path.write_bytes(made)
     return True
+
+
+def _holds(data: bytes, aliases: Mapping[str, str]) -> bool:
+    """Whether a file is read back as it was meant."""
+    try:
+        read = {a.label: a.shown for a in _Places.of(data).attrs}
+    except (expat.ExpatError, ValueError, LookupError):
+        return False
+    return all(read.get(n) == _characters(whole) for n, whole in aliases.items())
 
 
 @dataclass
 class _Attr:
-    """A described field: its label, where its alias is and where that would begin."""
+    """A described field: its label, where its alias is, what that is and where it would begin."""
 
     label: str = ""
     after: int = -1
     alias: tuple[int, int] | None = None
+    shown: str = ""
 
 
 @dataclass
@@ -97,24 +110,36 @@ class _Walk:
         self.data, self.found = data, found
         self.path: list[str] = []
         self.text: list[str] = []
-        self.inside = 0
+        self.inside = -1
         self.parser = expat.ParserCreate()
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
-        self.parser.CharacterDataHandler = self.text.append
+        self.parser.CharacterDataHandler = self.characters
+        self.parser.CommentHandler = self.something
+        self.parser.StartCdataSectionHandler = self.something
 
     def _close(self) -> int:
-        """The byte behind the tag that is being read."""
+        """The byte behind the end tag that is being read."""
         return self.data.index(b">", self.parser.CurrentByteIndex) + 1
+
+    def something(self, *_: object) -> None:
+        """What comes first within an element says where that begins."""
+        if self.inside < 0:
+            self.inside = self.parser.CurrentByteIndex
+
+    def characters(self, text: str) -> None:
+        self.something()
+        self.text.append(text)
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self.path.append(name)
         self.text.clear()
         if self._is("eainfo", "detailed", "attr"):
             self.found.attrs.append(_Attr())
-        self.inside = self._close()
+        self.inside = -1
 
     def end(self, name: str) -> None:
+        self.something()
         at, found = self.parser.CurrentByteIndex, self.found
         if self.data[at : at + 2] == b"</" and found.detailed < 0:
             if self._is("eainfo", "detailed", "attr", "attrlabl"):
@@ -122,8 +147,11 @@ class _Walk:
                 found.attrs[-1].after = self._close()
             elif self._is("eainfo", "detailed", "attr", "attalias"):
                 found.attrs[-1].alias = self.inside, at
+                found.attrs[-1].shown = "".join(self.text)
             elif self._is("eainfo", "detailed"):
                 found.detailed = at
+        elif found.detailed < 0 and self._is("eainfo", "detailed", "attr", "attalias"):
+            found.attrs[-1].alias = at, self.data.index(b"/>", at) + 2  # <attalias/>
         if self._is("eainfo") and self.data[at : at + 2] == b"</" and found.eainfo < 0:
             found.eainfo = at
         if self._is() and name == "metadata" and self.data[at : at + 2] == b"</":
@@ -149,10 +177,10 @@ def _edited(
         attr = known.get(name)
         if attr is None:
             continue
-        if attr.alias is not None:
-            edits.append((*attr.alias, _text(whole)))
-        else:
-            edits.append((attr.after, attr.after, f"<attalias>{_text(whole)}</attalias>"))
+        start, stop = attr.alias or (attr.after, attr.after)
+        inside = attr.alias is not None and data[start : start + 9] != b"<attalias"
+        text = _text(whole)
+        edits.append((start, stop, text if inside else f"<attalias>{text}</attalias>"))
     new = "".join(_attr(n, aliases.get(n)) for n in names if n not in known)
     if found.detailed >= 0:
         edits.append((found.detailed, found.detailed, new))
@@ -176,9 +204,12 @@ def _attr(name: str, alias: str | None) -> str:
 
 def _text(text: str) -> str:
     """Text as XML, in ASCII: so it is right in whatever encoding the file says it has."""
-    plain = "".join(c if _is_character(c) else "?" for c in text)
-    marked = escape(plain, {'"': "&quot;"})
+    marked = escape(_characters(text), {'"': "&quot;", "\r": "&#13;"})
     return marked.encode("ascii", "xmlcharrefreplace").decode("ascii")
+
+
+def _characters(text: str) -> str:
+    return "".join(c if _is_character(c) else "?" for c in text)
 
 
 def _is_character(c: str) -> bool:
