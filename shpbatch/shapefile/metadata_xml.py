@@ -110,7 +110,9 @@ class _Walk:
         self.data, self.found = data, found
         self.path: list[str] = []
         self.text: list[str] = []
-        self.inside = -1
+        #: Of each element that is open: where it begins, and what is inside (-1: nothing so far).
+        self.starts: list[int] = []
+        self.insides: list[int] = []
         self.parser = expat.ParserCreate()
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
@@ -118,46 +120,49 @@ class _Walk:
         self.parser.CommentHandler = self.something
         self.parser.StartCdataSectionHandler = self.something
 
-    def _close(self) -> int:
-        """The byte behind the end tag that is being read."""
-        return self.data.index(b">", self.parser.CurrentByteIndex) + 1
-
     def something(self, *_: object) -> None:
-        """What comes first within an element says where that begins."""
-        if self.inside < 0:
-            self.inside = self.parser.CurrentByteIndex
+        """What comes first within an element says where its inside begins."""
+        if self.insides and self.insides[-1] < 0:
+            self.insides[-1] = self.parser.CurrentByteIndex
 
     def characters(self, text: str) -> None:
         self.something()
         self.text.append(text)
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.something()
         self.path.append(name)
+        self.starts.append(self.parser.CurrentByteIndex)
+        self.insides.append(-1)
         self.text.clear()
-        if self._is("eainfo", "detailed", "attr"):
+        if self._is("eainfo", "detailed", "attr") and self.found.detailed < 0:
             self.found.attrs.append(_Attr())
-        self.inside = -1
 
     def end(self, name: str) -> None:
-        self.something()
-        at, found = self.parser.CurrentByteIndex, self.found
-        if self.data[at : at + 2] == b"</" and found.detailed < 0:
-            if self._is("eainfo", "detailed", "attr", "attrlabl"):
-                found.attrs[-1].label = "".join(self.text).strip()
-                found.attrs[-1].after = self._close()
-            elif self._is("eainfo", "detailed", "attr", "attalias"):
-                found.attrs[-1].alias = self.inside, at
-                found.attrs[-1].shown = "".join(self.text)
-            elif self._is("eainfo", "detailed"):
-                found.detailed = at
-        elif found.detailed < 0 and self._is("eainfo", "detailed", "attr", "attalias"):
-            found.attrs[-1].alias = at, self.data.index(b"/>", at) + 2  # <attalias/>
-        if self._is("eainfo") and self.data[at : at + 2] == b"</" and found.eainfo < 0:
-            found.eainfo = at
-        if self._is() and name == "metadata" and self.data[at : at + 2] == b"</":
-            found.end = at
+        at, start, inside = self.parser.CurrentByteIndex, self.starts.pop(), self.insides.pop()
+        if inside < 0 and self.data[at - 2 : at] == b"/>":  # an empty tag: at is behind it
+            if self._is("eainfo", "detailed", "attr", "attalias") and self.found.detailed < 0:
+                self.found.attrs[-1].alias = start, at
+        else:
+            self._ended(at, at if inside < 0 else inside)
         self.path.pop()
         self.text.clear()
+
+    def _ended(self, at: int, inside: int) -> None:
+        """Keep where an element ends that has an end tag."""
+        found = self.found
+        if self._is("eainfo", "detailed", "attr", "attrlabl") and found.detailed < 0:
+            found.attrs[-1].label = "".join(self.text).strip()
+            found.attrs[-1].after = self.data.index(b">", at) + 1
+        elif self._is("eainfo", "detailed", "attr", "attalias") and found.detailed < 0:
+            found.attrs[-1].alias = inside, at
+            found.attrs[-1].shown = "".join(self.text)
+        elif self._is("eainfo", "detailed") and found.detailed < 0:
+            found.detailed = at
+        elif self._is("eainfo") and found.eainfo < 0:
+            found.eainfo = at
+        elif self.path == ["metadata"]:
+            found.end = at
 
     def _is(self, *names: str) -> bool:
         return self.path[1:] == list(names)
