@@ -100,13 +100,13 @@ def _finite(name: str, column: Any, account: Account) -> Any:
 
 
 def _nearest(name: str, column: Any, account: Account) -> Any:
-    """Dates of timestamps, reals of decimals, and the text of whatever else dBASE has not."""
+    """Dates of timestamps, reals of exact numbers, and the text of whatever else dBASE has not."""
     import pyarrow as pa
 
     kind = column.type
     if pa.types.is_timestamp(kind):
         return _dates(column)
-    if pa.types.is_decimal(kind):
+    if pa.types.is_decimal(kind) or pa.types.is_uint64(kind):
         return _reals(column)
     other = (
         pa.types.is_nested(kind)
@@ -145,15 +145,16 @@ def _dates(column: Any) -> Any:
 
 
 def _reals(column: Any) -> Any:
-    """Reals; of decimals that no real is equal to the digits are left over."""
+    """Reals; of numbers that no real is equal to the digits are left over."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    array, text = column.cast(pa.float64()), column.cast(pa.string())
+    array, text = column.cast(pa.float64(), safe=False), column.cast(pa.string())
     from decimal import Decimal
 
     pairs = zip(column.to_pylist(), array.to_pylist(), strict=True)
-    other = [a is not None and Decimal(repr(b)) != a for a, b in pairs]
+    # 1.1 is the text of its real, 2**63 is equal to one though that has a shorter text.
+    other = [a is not None and a not in (Decimal(repr(b)), Decimal(b)) for a, b in pairs]
     left_over = pa.array(other, pa.bool_())
     if not pc.any(left_over, min_count=0).as_py():
         return array

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,12 @@ def test_the_plan_tells_the_names(tmp_path: Path) -> None:
     assert planned.names == {"population_density": "popul_dens"}
     assert planned.headers[0] is not None
     assert planned.headers[0].field_names()[-1] == "population_density"
+    words = ["plan", tmp_path / "src", "-o", tmp_path / "out"]
+    words += ["!", "calculate", "--field", "population_density", "--expression", "N"]
+    told = subprocess.run(
+        [sys.executable, "-m", "shpbatch", *words], capture_output=True, text=True, check=True
+    ).stdout
+    assert "name    population_density -> popul_dens\n" in told
 
 
 @pytest.mark.parametrize("options", [{}, {"merge": "all"}, {"container": "shz"}])

@@ -244,6 +244,11 @@ TYPES: dict[str, tuple[Any, list[Any], list[str]]] = {
         [1.1, None, 12345678901234568.0],
         ["12345678901234567.89"],
     ),
+    "beyond-63-bits": (
+        np.array([2**64 - 1, 2**63, 5], "uint64"),
+        [2.0**64, 2.0**63, 5.0],
+        [str(2**64 - 1)],
+    ),
     "lists": (
         objects([1, 2], None, list(range(200))),
         ["[1, 2]", None, str(list(range(200)))[:254].rstrip()],
