@@ -70,16 +70,16 @@ def planned_names(
     plan = {n: n for n in asked if n in own or fits(n, encoding)}
     used = {n.casefold() for n in plan}
     long = sorted(n for n in asked if n not in plan)
-    # What was written for other names is kept for them.
-    reserved = {short.casefold() for name, short in taken.items() if name not in plan}
     for name in long:
         short = taken.get(name)
         if short is not None and fits(short, encoding) and short.casefold() not in used:
             plan[name] = short
             used.add(short.casefold())
+    # What was written for other names is kept for them.
+    used |= {short.casefold() for name, short in taken.items() if name not in plan}
     for name in long:
         if name not in plan:
-            plan[name] = _unused(name, encoding, used | reserved)
+            plan[name] = _unused(name, encoding, used)
             used.add(plan[name].casefold())
     return {name: plan[name] for name in asked}
 

@@ -68,8 +68,8 @@ def spilled_of(column: Any, f: Field, over: NDArray[np.int64]) -> Iterator[tuple
 
 def _texts(array: Any, width: int, encoding: str) -> tuple[Any, NDArray[np.int64]]:
     sizes = pc.binary_length(array).fill_null(0)
-    if encoding != "utf-8":  # a character of 1 byte may have 2 there, one of 3 none more
-        sizes = pc.multiply(sizes, 2)
+    if encoding != "utf-8" and not pc.all(pc.string_is_ascii(array), min_count=0).as_py():
+        sizes = pc.multiply(sizes, 2)  # a letter of 2 bytes may have 3 there (EUC-JP)
     wide = np.flatnonzero(sizes.to_numpy(zero_copy_only=False) > width)
     if not len(wide):
         return array, wide
