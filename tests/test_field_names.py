@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 
 import shpbatch
 from shpbatch import divide
+from shpbatch.durable import Files
 from shpbatch.errors import PlanError
 from shpbatch.field_mapping import read_mapping, taken_names
 from shpbatch.field_names import fits, layer_names, planned_names
 from shpbatch.models import Field, Header, Outcome, Report
-from shpbatch.naming import names_of_run
+from shpbatch.naming import names_of_run, note_plan
 from shpbatch.shapefile import reader
 from shpbatch.shapefile.metadata_xml import write_aliases
 
@@ -293,6 +294,27 @@ def test_the_mapping_goes_away_with_the_names(tmp_path: Path) -> None:
     done(path, tmp_path / "out", ["make-valid"])
     assert not (tmp_path / "out/fields.csv").exists()
     assert not (tmp_path / "out/a.shp.xml").exists()
+
+
+def test_names_are_written_down_before_anything_has_them(tmp_path: Path) -> None:
+    """So that the run after one that was killed gives the same; what never came is let go."""
+    path, dst = make.write(tmp_path / "src"), tmp_path / "out"
+    dst.mkdir()
+    planned = shpbatch.plan(path, dst, [DENSITY])
+    note_plan(str(dst), planned.tasks, planned.headers, Files())
+    assert mapping(dst) == [("population_density", "popul_dens", "utf-8", "a.shp")]
+    assert taken_names(str(dst)) == planned.names
+    done(path, dst, ["make-valid"])
+    assert not (dst / "fields.csv").exists()
+
+
+def test_a_failed_source_keeps_the_names_of_its_last_output(tmp_path: Path) -> None:
+    path = make.write(tmp_path / "src")
+    done(path, tmp_path / "out", [DENSITY])
+    before = (tmp_path / "out/fields.csv").read_bytes()
+    path.write_bytes(b"broken")
+    assert run(path, tmp_path / "out", [DENSITY]).outcomes[0].status == "failed"
+    assert (tmp_path / "out/fields.csv").read_bytes() == before
 
 
 def test_paths_with_odd_signs_come_back(tmp_path: Path) -> None:
