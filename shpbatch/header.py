@@ -11,7 +11,8 @@ from .models import Bounds4, Field, Header, Problem, Source
 from .policy import Policy
 from .shapefile.bundle import Bundle
 from .shapefile.dbf import parse_table
-from .shapefile.encoding import detect
+from .shapefile.encoding import Verdict
+from .shapefile.encoding_policy import decided
 from .shapefile.index import HEADER_BYTES, MAGIC, load_index
 
 __all__ = ["SHAPE_TYPES", "read_header", "shape_code", "with_encoding"]
@@ -41,6 +42,8 @@ def read_header(source: Source, whole: bool = False, policy: Policy = USUAL) -> 
 
     Raises
     ------
+    EncodingError
+        ``encoding-unknown``, ``encoding-mismatch``, as the policy says.
     ReadError
         ``empty-file``, ``bad-magic``, ``unknown-type``, ``chain-broken``,
         ``bad-dbf``, ``source-unreadable``: it cannot be a layer.
@@ -61,7 +64,7 @@ def read_header(source: Source, whole: bool = False, policy: Policy = USUAL) -> 
         problems.append(
             Problem("length-lies", f"header says {declared} bytes, the file has {size}")
         )
-    fields, encoding, told, dbf_problems = _attributes(bundle, source.name, whole)
+    fields, encoding, dbf_problems = _attributes(bundle, source.name, whole, policy)
     crs = _crs(bundle, problems)
     return Header(
         geometry_type=geometry_type,
@@ -70,8 +73,9 @@ def read_header(source: Source, whole: bool = False, policy: Policy = USUAL) -> 
         count=len(index),
         fields=fields,
         crs=crs,
-        encoding=encoding,
-        encoding_from=told,
+        encoding=encoding.codec,
+        encoding_from=encoding.told,
+        encoding_confidence=encoding.confidence,
         bounds=_bounds(head),
         problems=(*problems, *dbf_problems),
     )
@@ -94,16 +98,17 @@ def with_encoding(
     """
     wanted = {name.casefold() for name in fields}
     text = any(f.arrow == "string" and f.name.casefold() in wanted for f in header.fields)
-    guessed = header.encoding_from in ("bytes", "default")  # and will be told in a .cpg
+    guessed = header.encoding_from in ("bytes", "guess", "default")  # and will be told in a .cpg
     if not (text or guessed) or Bundle.of(source).size("dbf") <= SAMPLE_BYTES:
         return header
-    found, encoding, told, problems = _attributes(Bundle.of(source), source.name, whole=True)
+    found, encoding, problems = _attributes(Bundle.of(source), source.name, True, policy)
     others = [p for p in header.problems if p.code not in ("encoding-doubtful", "dbf-missing")]
     return replace(
         header,
         fields=found,
-        encoding=encoding,
-        encoding_from=told,
+        encoding=encoding.codec,
+        encoding_from=encoding.told,
+        encoding_confidence=encoding.confidence,
         problems=(*others, *problems),
     )
 
@@ -140,10 +145,11 @@ def _bounds(head: bytes) -> Bounds4 | None:
 
 
 def _attributes(
-    bundle: Bundle, name: str, whole: bool
-) -> tuple[tuple[Field, ...], str, str, list[Problem]]:
+    bundle: Bundle, name: str, whole: bool, policy: Policy
+) -> tuple[tuple[Field, ...], Verdict, list[Problem]]:
     if "dbf" not in bundle:
-        return (), "utf-8", "default", [Problem("dbf-missing", "no .dbf: a layer without fields")]
+        missing = Problem("dbf-missing", "no .dbf: a layer without fields")
+        return (), Verdict("utf-8", "default", None, 1.0), [missing]
     data = bundle.read("dbf", SAMPLE_BYTES)
     table = parse_table(data, name)
     cpg = bundle.read("cpg", 256).decode("latin-1") if "cpg" in bundle else None
@@ -158,13 +164,13 @@ def _attributes(
                 while part := file.read(1 << 20):
                     yield part
 
-    codec, told, doubt = detect(cpg, table.ldid, sample)
+    found = decided(cpg, table.ldid, sample, policy)
     fields = tuple(
-        Field(d.name.decode(codec, "surrogateescape"), d.kind, d.width, d.decimals)
+        Field(d.name.decode(found.codec, "surrogateescape"), d.kind, d.width, d.decimals)
         for d in table.descriptors
     )
-    problems = [Problem("encoding-doubtful", doubt)] if doubt else []
-    return fields, codec, told, problems
+    problems = [Problem("encoding-doubtful", found.doubt)] if found.doubt else []
+    return fields, found, problems
 
 
 def _crs(bundle: Bundle, problems: list[Problem]) -> str | None:

@@ -99,7 +99,10 @@ class Header:
     crs : str or None
         The text of the ``.prj`` as found, or any CRS text set by a step.
     encoding, encoding_from : str
-        Python codec name, and what told it: ``cpg``, ``ldid``, ``bytes`` or ``default``.
+        Python codec name, and what told it: ``cpg``, ``ldid``, ``bytes`` (valid
+        UTF-8), ``guess``, ``option``, or ``default`` (all is ASCII).
+    encoding_confidence : float
+        0 to 1.
     bounds : tuple of float or None
         (minx, miny, maxx, maxy) from the ``.shp`` header.
     problems : tuple of Problem
@@ -114,6 +117,7 @@ class Header:
     crs: str | None = None
     encoding: str = "UTF-8"
     encoding_from: str = "default"
+    encoding_confidence: float = 1.0
     bounds: Bounds4 | None = None
     problems: tuple[Problem, ...] = ()
 

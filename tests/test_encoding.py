@@ -143,7 +143,7 @@ def test_a_language_byte_is_believed_and_kept(
         (None, 0x57, "–".encode("cp1252"), ("cp1252", "ldid", False)),
         (None, 0x57, "–".encode(), ("utf-8", "bytes", False)),
         (None, 0, "é".encode(), ("utf-8", "bytes", False)),
-        (None, 0, b"\xd1and\xfa", ("cp1252", "default", True)),
+        (None, 0, b"\xd1and\xfa", ("cp1252", "guess", True)),
         (None, 0, b"plain", ("utf-8", "default", False)),
         (None, 0x57, b"plain", ("cp1252", "ldid", False)),
         (None, 0xEE, b"plain", ("utf-8", "default", False)),
@@ -153,12 +153,12 @@ def test_a_language_byte_is_believed_and_kept(
 def test_who_decides(
     cpg: str | None, ldid: int, raw: bytes, expected: tuple[str, str, bool]
 ) -> None:
-    codec, told, doubt = detect(cpg, ldid, lambda: [raw])
+    codec, told, doubt, _ = detect(cpg, ldid, lambda: [raw])
     assert (codec, told, doubt is not None) == expected
 
 
 def test_a_sample_may_end_within_a_character() -> None:
-    assert detect("UTF-8", 0, lambda: ["é".encode()[:1]]) == ("utf-8", "cpg", None)
+    assert detect("UTF-8", 0, lambda: ["é".encode()[:1]])[:3] == ("utf-8", "cpg", None)
     assert detect(None, 0, lambda: [b"a" + "中".encode()[:2]])[0] == "utf-8"
 
 
@@ -169,15 +169,15 @@ def test_a_sample_may_end_within_a_character() -> None:
 def test_a_character_may_stand_in_two_parts(codec: str, text: str) -> None:
     raw = text.encode(codec)
     for at in range(len(raw) + 1):
-        assert detect(codec, 0, lambda at=at: [raw[:at], raw[at:]]) == (codec, "cpg", None)
+        assert detect(codec, 0, lambda at=at: [raw[:at], raw[at:]])[:3] == (codec, "cpg", None)
 
 
 def test_every_part_decides() -> None:
     parts = [b"plain"] * 9 + [b"\xd1and\xfa"]
     assert detect("UTF-8", 0x57, lambda: parts)[2] is not None
-    assert detect(None, 0, lambda: parts)[:2] == ("cp1252", "default")
-    assert detect(None, 0, lambda: parts[:-1]) == ("utf-8", "default", None)
-    assert detect(None, 0, list) == ("utf-8", "default", None)
+    assert detect(None, 0, lambda: parts)[:2] == ("cp1252", "guess")
+    assert detect(None, 0, lambda: parts[:-1])[:3] == ("utf-8", "default", None)
+    assert detect(None, 0, list)[:3] == ("utf-8", "default", None)
 
 
 # --- text is kept, or told ---------------------------------------------------

@@ -5,8 +5,11 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-__all__ = ["LDID", "LDID_OF", "codec_of_cpg", "detect"]
+from .weighing import DOUBLE_BYTE, is_implausible, tokens_of, weigh, words_decode
+
+__all__ = ["LDID", "LDID_OF", "Sample", "Verdict", "codec_of_cpg", "decodes", "detect"]
 
 #: dBASE language driver identifiers (header byte 29) and Python codecs.
 LDID = {
@@ -37,6 +40,10 @@ LDID_OF = {codec: ldid for ldid, codec in reversed(LDID.items())} | {"cp1252": 0
 
 #: 0x57 is "ANSI": whatever the writer's Windows used, so the bytes may outvote it.
 ANSI = 0x57
+#: From here on a guess outvotes what a file says of itself.
+SURE = 0.9
+#: Words that are looked at to see whether a declared encoding is plausible.
+PROBED = 60
 
 
 def codec_of_cpg(text: str) -> str | None:
@@ -68,7 +75,29 @@ def codec_of_cpg(text: str) -> str | None:
 Sample = Callable[[], Iterable[bytes]]
 
 
-def detect(cpg: str | None, ldid: int, sample: Sample) -> tuple[str, str, str | None]:
+class Verdict(NamedTuple):
+    """The encoding of a ``.dbf``.
+
+    Attributes
+    ----------
+    codec : str
+        Of Python.
+    told : str
+        What told it: ``cpg``, ``ldid``, ``bytes`` (valid UTF-8), ``guess``
+        (the likeliest of all), ``default`` (all is ASCII).
+    doubt : str or None
+        A sentence where the signs disagree or are missing.
+    confidence : float
+        0 to 1.
+    """
+
+    codec: str
+    told: str
+    doubt: str | None
+    confidence: float
+
+
+def detect(cpg: str | None, ldid: int, sample: Sample) -> Verdict:
     """Decide on the encoding of a ``.dbf``.
 
     Parameters
@@ -79,28 +108,54 @@ def detect(cpg: str | None, ldid: int, sample: Sample) -> tuple[str, str, str | 
         Language driver id, byte 29 of the ``.dbf`` header; 0 says nothing.
     sample : callable
         Gives field names and body, as much as is to be looked at, in parts.
-
-    Returns
-    -------
-    tuple of str, str, str or None
-        Python codec; what told it (``cpg``, ``ldid``, ``bytes``, ``default``);
-        a sentence where the signs disagree or are missing.
     """
     codec = codec_of_cpg(cpg) if cpg is not None else None
-    told = LDID.get(ldid)
+    said = LDID.get(ldid)
     doubt = _doubt(cpg, codec)
-    if codec and _decodes(sample, codec):
-        return codec, "cpg", None
-    if told and ldid != ANSI and _decodes(sample, told):
-        return told, "ldid", doubt
     if all(part.isascii() for part in sample()):
-        return told or codec or "utf-8", "ldid" if told else "default", None
-    if _decodes(sample, "utf-8"):
-        return "utf-8", "bytes", doubt
-    if codec:
-        return codec, "cpg", doubt
-    guess = "neither .cpg nor language byte tells the encoding of non-ASCII text; cp1252 is assumed"
-    return told or "cp1252", "ldid" if told else "default", doubt if told else guess
+        told = "cpg" if codec else "ldid" if said else "default"
+        return Verdict(codec or said or "utf-8", told, None if codec else doubt, 1.0)
+    words = tokens_of(sample())
+    utf8 = decodes(sample, "utf-8") or words_decode(words, "utf-8")
+    if codec and (decodes(sample, codec) or (codec == "utf-8" and utf8)):
+        return _believed(codec, "cpg", words, utf8)
+    if said and ldid != ANSI and decodes(sample, said):
+        found = _believed(said, "ldid", words, utf8)
+        return found._replace(doubt=found.doubt or doubt)
+    if utf8 or codec:
+        return Verdict("utf-8" if utf8 else str(codec), "bytes" if utf8 else "cpg", doubt, 0.95)
+    return _guessed(words, "cp1252" if ldid == ANSI else said, doubt)
+
+
+def _believed(codec: str, told: str, words: list[bytes], utf8: bool) -> Verdict:
+    """What a ``.cpg`` or a language byte says, unless the text speaks against it."""
+    if codec == "utf-8":
+        return Verdict(codec, told, None, 0.99)
+    what = ".cpg" if told == "cpg" else "language byte"
+    if utf8 and len(words) > 1 and codec not in DOUBLE_BYTE:
+        return Verdict("utf-8", "bytes", f"the {what} says {codec}, but the text is utf-8", 0.95)
+    if len(words) < 3 or not is_implausible(words[:PROBED], codec):
+        return Verdict(codec, told, None, 0.95)
+    ranked = [r for r in weigh(words) if r[0] != codec]
+    best, share = ranked[0] if ranked else ("", 0.0)
+    if share >= SURE:
+        doubt = f"the {what} says {codec}, in which the text is none; {best} is assumed"
+        return Verdict(best, "guess", f"{doubt} ({share:.0%} sure)", share)
+    doubt = f"the {what} says {codec}, in which the text looks odd"
+    return Verdict(codec, told, f"{doubt}; perhaps {best}" if best else doubt, 0.4)
+
+
+def _guessed(words: list[bytes], ansi: str | None, doubt: str | None) -> Verdict:
+    """The likeliest encoding; that of Western Windows where nothing speaks for any."""
+    ranked = weigh(words)
+    if ansi:  # whatever the writer's Windows used, so most likely this one
+        if len(words) < 3 or not is_implausible(words, ansi):
+            return Verdict(ansi, "ldid", doubt, 0.8)
+        ranked = [r for r in ranked if r[1] >= SURE] or [(ansi, 0.3)]
+    best, share = ranked[0] if ranked else ("cp1252", 0.0)
+    missing = "neither .cpg nor language byte tells the encoding of non-ASCII text"
+    text = f"{doubt or missing}; {best} is assumed ({share:.0%} sure)"
+    return Verdict(best, "guess", text, share)
 
 
 def _doubt(cpg: str | None, codec: str | None) -> str | None:
@@ -111,7 +166,8 @@ def _doubt(cpg: str | None, codec: str | None) -> str | None:
     return f".cpg says {codec}, but the bytes are not {codec}"
 
 
-def _decodes(sample: Sample, codec: str) -> bool:
+def decodes(sample: Sample, codec: str) -> bool:
+    """Whether all bytes can be in an encoding."""
     # Not final: a sample may end within a character.
     decoder = codecs.getincrementaldecoder(codec)()
     try:
