@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import shapely
     from numpy.typing import NDArray
 
+    from .shapefile.ragged import Ragged as Vertices
+
     Coords = NDArray[np.float64]
     Bounds = NDArray[np.float64]
     Geometry = NDArray[np.object_]
@@ -34,6 +36,9 @@ else:
 
     class Coords:
         """Vertices, float64 (n, 2) or (n, 3); no geometry object is made."""
+
+    class Vertices:
+        """Vertices, parts and rows as one `Ragged`; rows that come back as they were keep bytes."""
 
     class Bounds:
         """Record boxes, float64 (n, 4): minx, miny, maxx, maxy; NaN where there is none."""
@@ -71,6 +76,7 @@ __all__ = [
     "Rejected",
     "Rows",
     "Sinks",
+    "Vertices",
 ]
 
 BBox = tuple[float, float, float, float]
@@ -85,7 +91,7 @@ class Rejected:
 
 
 #: What the engine can give to a step or take from it.
-ASPECTS = (Coords, Bounds, Geometry, Fields, Header, Frame, Rows, Rejected, Sinks)
+ASPECTS = (Coords, Vertices, Bounds, Geometry, Fields, Header, Frame, Rows, Rejected, Sinks)
 
 
 class Text(str):

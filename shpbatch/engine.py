@@ -14,12 +14,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .account import counting
-from .aspects import Coords, Fields, Frame, Geometry, Header, OtherLayer, Rejected, Rows, find_field
+from .aspects import (
+    Coords,
+    Fields,
+    Frame,
+    Geometry,
+    Header,
+    OtherLayer,
+    Rejected,
+    Rows,
+    Vertices,
+    find_field,
+)
 from .columns import VIRTUAL_TYPES, without_bad_values
 from .errors import LayerError, StepError
 from .header import shape_code
 from .layer import Layer
 from .models import Recipe, StepCall
+from .moves import tell_changed
 from .registry import STEPS, Step, Variant
 
 if TYPE_CHECKING:
@@ -111,9 +123,11 @@ def _apply(step: Step, variant: Variant, params: Mapping[str, Any], layer: Layer
         rows = np.asarray(rows, dtype=np.int64)
     if Coords in out:
         rejected = _non_finite(inputs, variant, out[Coords], layer, rejected)
-    result = _moved(step, layer, rows, rejected)
+    result = taken = _moved(step, layer, rows, rejected)
     for aspect, value in out.items():
         result = result.put(aspect, value)
+    if Vertices in out:
+        tell_changed(step.name, taken, result)
     _note_lost(step, layer, result)
     return _without(step, layer, result, rows, rejected)
 

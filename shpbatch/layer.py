@@ -14,9 +14,10 @@ from .aspects import find_field
 from .errors import ReadError, StepError
 from .header import shape_code
 from .models import Header
+from .moves import put_coords, put_vertices
 from .shapefile.columns import Patched, Slice
 from .shapefile.encode import encode
-from .shapefile.ragged import Ragged, ring_reversed
+from .shapefile.ragged import Ragged
 from .shapefile.records import NO_RECORDS, Records, join_records
 from .shapefile.shp import Declined, decode, record_ranges
 
@@ -35,8 +36,9 @@ class Layer:
 
     A layer is a value: ``put`` and ``take`` give new ones that share what did
     not change. Geometry is in up to three forms: ``records`` (bytes as
-    found), or ``ragged`` (vertices that a step moved), and ``shapes`` made of
-    them. A row whose shape is still the one in ``origin`` keeps its bytes.
+    found), or ``ragged`` (vertices that steps changed; beside ``records`` where
+    the rows left alone keep their bytes), and ``shapes`` made of them. A row
+    whose shape is still the one in ``origin`` keeps its bytes.
 
     Attributes
     ----------
@@ -93,7 +95,7 @@ class Layer:
             return self.geometry().copy()
         if aspect is aspects.Bounds:
             return self.bounds()
-        return self.vertices().coords
+        return self.vertices() if aspect is aspects.Vertices else self.vertices().coords
 
     def fields(self, names: Sequence[str]) -> Any:
         """A table of the named fields, under the names that were asked for."""
@@ -231,7 +233,9 @@ class Layer:
     def encoded(self, code: int) -> Records:
         """The geometry as records of a shape type: bytes as found where no step changed them."""
         changed = self.changed()
-        kept = encode(self.ragged) if self.ragged is not None else self.records
+        kept = self.records
+        if kept is None and self.ragged is not None:
+            kept = encode(self.ragged)
         if kept is not None and self.code == code and not changed.any():
             return kept
         if kept is None or self.code != code or changed.all():
@@ -244,7 +248,8 @@ class Layer:
 
     def carries_records(self, code: int) -> bool:
         """Whether every row's record is the source's own."""
-        return self.records is not None and self.code == code and not self.changed().any()
+        own = self.records is not None and self.ragged is None and self.code == code
+        return own and not self.changed().any()
 
     def put(self, aspect: type, value: Any) -> Layer:
         """The layer with one aspect replaced; rows must be the layer's own."""
@@ -259,7 +264,9 @@ class Layer:
         if aspect is aspects.Geometry:
             return self._put_shapes(np.asarray(value, dtype=object))
         if aspect is aspects.Coords:
-            return self._put_coords(np.asarray(value, dtype=np.float64))
+            return put_coords(self, np.asarray(value, dtype=np.float64))
+        if aspect is aspects.Vertices:
+            return put_vertices(self, value)
         if aspect is aspects.Sinks:
             return replace(self, sinks=value)
         raise TypeError(f"a step cannot return {aspect.__name__}")
@@ -287,13 +294,3 @@ class Layer:
                 "row-mismatch",
             )
         return replace(self, shapes=shapes)
-
-    def _put_coords(self, coords: NDArray[np.float64]) -> Layer:
-        before = self.vertices()
-        if len(coords) != len(before.coords):
-            raise StepError(
-                f"{len(coords)} vertices for {len(before.coords)}; a step on Coords keeps them",
-                "row-mismatch",
-            )
-        moved = ring_reversed(before, before.moved(coords))
-        return replace(self, ragged=moved, code=moved.code, records=None, shapes=None, origin=None)

@@ -1,0 +1,3 @@
+"""close_rings: see below."""
+
+EXAMPLES = [""]

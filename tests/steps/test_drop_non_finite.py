@@ -1,0 +1,3 @@
+"""drop_non_finite: see below."""
+
+EXAMPLES = [""]

@@ -1,0 +1,3 @@
+"""drop_short_parts: see below."""
+
+EXAMPLES = [""]

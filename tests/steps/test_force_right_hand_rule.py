@@ -1,0 +1,3 @@
+"""force_right_hand_rule: see below."""
+
+EXAMPLES = [""]

@@ -1,0 +1,3 @@
+"""remove_duplicate_vertices: see below."""
+
+EXAMPLES = [""]

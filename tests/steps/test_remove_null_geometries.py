@@ -1,0 +1,3 @@
+"""remove_null_geometries: see below."""
+
+EXAMPLES = [""]

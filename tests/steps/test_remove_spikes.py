@@ -1,0 +1,3 @@
+"""remove_spikes: see below."""
+
+EXAMPLES = [""]
