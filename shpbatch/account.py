@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Account", "Reject", "counting", "tell_loss"]
+    from .models import Task
+
+__all__ = ["Account", "Reject", "account_of", "counting", "tell_loss"]
 
 #: Characters of an example.
 SHOWN = 60
@@ -36,7 +38,8 @@ class Account:
     """Counters of one task, filled by the reader and by the engine as steps pass.
 
     ``on_bad_value`` is the policy for cells without a value of their type:
-    NULL and counted, or their rows rejected. ``flaws`` says, in order, why
+    NULL and counted, or their rows rejected; ``on_mixed`` the one for
+    geometries that do not fit their layer. ``flaws`` says, in order, why
     files of the source cannot be copied as they are. ``losses`` are what the
     format forced or a value forbade, each with its first example; ``source``
     is what is being read.
@@ -56,6 +59,7 @@ class Account:
     flaws: dict[str, None] = field(default_factory=dict)
     source: str = ""
     on_bad_value: Literal["null", "reject"] = "null"
+    on_mixed: Literal["reject", "extract", "split"] = "reject"
 
     def add(self, other: Account) -> None:
         """Count in what another window counted."""
@@ -99,6 +103,11 @@ class Account:
             deleted=self.deleted,
             unreadable=self.unreadable,
         )
+
+
+def account_of(task: Task) -> Account:
+    """An empty account, under the policy of a task."""
+    return Account(on_bad_value=task.policy.on_bad_value, on_mixed=task.policy.on_mixed)
 
 
 #: Where the step that runs now counts.

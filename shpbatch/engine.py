@@ -28,6 +28,7 @@ from .aspects import (
 )
 from .columns import VIRTUAL_TYPES, without_bad_values
 from .errors import LayerError, StepError
+from .fit import fit
 from .header import shape_code
 from .layer import Layer
 from .models import Recipe, StepCall
@@ -49,9 +50,17 @@ def apply_recipe(
     """Apply every step in order; ``ticked`` is told the share that is done."""
     for number, call in enumerate(recipe.steps, 1):
         with _named(call):
-            layer = apply(call, layer)
+            if _reads_vertices(call):  # of a type: what is not of it goes before
+                layer = fit(layer)
+            beside = tuple(apply(call, other) for other in layer.beside)
+            layer = replace(apply(call, layer), beside=beside)
         ticked(number / len(recipe.steps))
     return layer
+
+
+def _reads_vertices(call: StepCall) -> bool:
+    variants = STEPS.resolve(call).active(call.params)
+    return any({Coords, Vertices} & {*v.reads} for v in variants)
 
 
 def apply(call: StepCall, layer: Layer) -> Layer:

@@ -56,6 +56,8 @@ class Layer:
         Shapely geometries: as they are, and as they were made of the records.
     sinks : pyarrow.Array or None
         Name of the sink that each row goes to, where there are several.
+    kind, beside : str, tuple of Layer
+        What was split off this layer: layers of another kind of geometry, which they tell.
     account : Account
         Where the engine counts; shared by all layers of one task.
     fallback : callable or None
@@ -72,6 +74,8 @@ class Layer:
     shapes: NDArray[np.object_] | None = None
     origin: NDArray[np.object_] | None = None
     sinks: Any = None
+    kind: str = ""
+    beside: tuple[Layer, ...] = ()
     account: Account = field(default_factory=Account, compare=False)
     fallback: Callable[[NDArray[np.int64]], NDArray[np.object_]] | None = field(
         default=None, compare=False

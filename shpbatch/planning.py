@@ -17,7 +17,7 @@ from .outlook import forget_headers, outlook
 from .past import Past
 from .policy import Policy
 from .provenance import sources_of
-from .sinks import SUFFIXES, Container
+from .sinks import KINDS, SUFFIXES, Container, beside
 
 __all__ = ["Layout", "Plan", "make_plan"]
 
@@ -105,6 +105,9 @@ def _tasks(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Iterator[T
             else:
                 sink = _sink(source, dst, folder, layout.flat, suffix)
                 clash.check(source, sink)
+            if layout.policy.on_mixed == "split":
+                for other in (str(beside(Path(sink), kind)) for kind in KINDS):
+                    clash.check(source, other)
             yield Task(source, part, sink, stage=dst, cost=source.size, policy=layout.policy)
 
 

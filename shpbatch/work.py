@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .account import Account
+from .account import Account, account_of
 from .container import contain
 from .destination import stage
 from .durable import translated
@@ -16,7 +16,7 @@ from .engine import apply_recipe
 from .errors import LayerError, WriteError
 from .fit import fit
 from .journal import Member, Staged, hash_of
-from .made import made_of
+from .made import header_of_sink, made_of
 from .models import Features, Header, Outcome, Sink, Task
 from .output import STEM, Made, Output
 from .parts import do_part, header_of, parts_of
@@ -26,7 +26,7 @@ from .rejects import REJECTS, write_rejects
 from .shapefile.crs import has_shift
 from .shapefile.reader import Reader
 from .shapefile.sidecars import write_sidecars
-from .sinks import SUFFIXES, sink_paths
+from .sinks import SUFFIXES, in_order, sink_paths
 from .traits import carries, traits_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def do_task(task: Task, progress: Progress) -> Outcome:
     """Do a task; raise what prevents it."""
     if task.part:
         return do_part(task, layers, progress)
-    account = Account(on_bad_value=task.policy.on_bad_value)
+    account = account_of(task)
     members = task.members or (task,)
     with stage(task.stage) as folder, translated(task.sink), ExitStack() as stack:
         work, carried = _Work(task, folder, account, stack), carries(task)
@@ -84,7 +84,9 @@ def layers(
 
         with reader.told(window.rows):
             done = fit(apply_recipe(task.recipe, layer, ticked))
+            beside = [fit(other) for other in done.beside]
         yield done
+        yield from beside
 
 
 @dataclass
@@ -101,8 +103,7 @@ class _Work:
 
     def add(self, header: Header, label: str, made: Made, reader: Reader) -> None:
         """Append a window to the set of its label."""
-        if self.task.union is not None:
-            header = self.task.union.header
+        header = header_of_sink(header, label, self.task.union)
         output = self.outputs.get(label)
         if output is None:
             folder = self.folder / str(len(self.outputs)) if label else self.folder
@@ -123,6 +124,7 @@ class _Work:
         features = self.account.features(sum(o.count for o in self.outputs.values()))
         if not features.balances():
             raise LayerError(f"the account of features does not balance: {features}", "unbalanced")
+        self.outputs = {label: self.outputs[label] for label in in_order(self.outputs)}
         sinks = sink_paths(self.task.sink, list(self.outputs))
         staged = []
         for output in self.outputs.values():
