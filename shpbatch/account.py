@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .models import Task
 
-__all__ = ["Account", "Reject", "account_of", "counting", "tell_loss"]
+__all__ = ["Account", "Reject", "Repair", "account_of", "counted", "counting", "tell_loss"]
 
 #: Characters of an example.
 SHOWN = 60
@@ -30,6 +30,26 @@ class Reject:
     row: int
     step: str
     reason: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A geometry that a step repaired.
+
+    Source row, step, reason; types before and after; ``measure`` (``area`` or
+    ``length``) as it was and is now, in units of the layer's CRS then; name of
+    the source.
+    """
+
+    row: int
+    step: str
+    reason: str
+    before: str
+    after: str
+    measure: str
+    was: float
+    now: float
     source: str = ""
 
 
@@ -53,6 +73,7 @@ class Account:
     filtered: int = 0
     merged: int = 0
     rejects: list[Reject] = field(default_factory=list)
+    repairs: list[Repair] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
     losses: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
@@ -66,6 +87,7 @@ class Account:
         for name in ("declared", "read", "deleted", "unreadable", "created", "filtered", "merged"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.rejects += other.rejects
+        self.repairs += other.repairs
         self.notes += other.notes
         self.losses += other.losses
         self.examples = other.examples | self.examples
@@ -110,14 +132,31 @@ def account_of(task: Task) -> Account:
     return Account(on_bad_value=task.policy.on_bad_value, on_mixed=task.policy.on_mixed)
 
 
-#: Where the step that runs now counts.
-_counted: ContextVar[Account | None] = ContextVar("counted", default=None)
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Where the step that runs now counts; ``rows`` are those of its layer, in the source."""
+
+    account: Account
+    step: str
+    rows: NDArray[np.int64]
+
+    @property
+    def source(self) -> str:
+        return self.account.source
+
+
+_counted: ContextVar[Counted | None] = ContextVar("counted", default=None)
+
+
+def counted() -> Counted | None:
+    """Where the step that runs now counts; None for one that is called by itself."""
+    return _counted.get()
 
 
 @contextmanager
-def counting(account: Account) -> Iterator[None]:
-    """Count in this account what `tell_loss` is told."""
-    token = _counted.set(account)
+def counting(account: Account, step: str, rows: NDArray[np.int64]) -> Iterator[None]:
+    """Count in this account what a step tells, such as by `tell_loss`."""
+    token = _counted.set(Counted(account, step, rows))
     try:
         yield
     finally:
@@ -126,9 +165,9 @@ def counting(account: Account) -> Iterator[None]:
 
 def tell_loss(text: str, count: int, example: object = None) -> None:
     """Record a loss from within a step; a step that is called by itself tells nobody."""
-    account = _counted.get()
-    if account is not None:
-        account.lose(text, count, example)
+    told = _counted.get()
+    if told is not None:
+        told.account.lose(text, count, example)
 
 
 def _shown(example: object) -> str:

@@ -122,7 +122,7 @@ def _apply(step: Step, variant: Variant, params: Mapping[str, Any], layer: Layer
     if columns and {Fields, Frame} & {*variant.reads}:
         layer = without_bad_values(layer, columns)
     inputs = [layer.get(aspect, columns) for aspect in variant.reads]
-    with counting(layer.account):
+    with counting(layer.account, step.name, layer.rows):
         out = _results(variant, variant.function(*inputs, **_own(variant, params)))
     if Frame in out:
         return _put_frame(step, out[Frame], layer)

@@ -23,6 +23,7 @@ from .parts import do_part, header_of, parts_of
 from .proof import prove
 from .reading import layer_of
 from .rejects import REJECTS, write_rejects
+from .repairs import REPAIRS, repairs_told, write_repairs
 from .shapefile.crs import has_shift
 from .shapefile.reader import Reader
 from .shapefile.sidecars import write_sidecars
@@ -130,9 +131,8 @@ class _Work:
         for output in self.outputs.values():
             self._complete(output)
         self._check_policy()
-        if self.account.rejects and self.outputs:
-            folder = next(iter(self.outputs.values())).folder
-            write_rejects(folder / f"{STEM}.{REJECTS}", self.account.rejects, self.readers)
+        if self.outputs:
+            self._write_aside(next(iter(self.outputs.values())).folder)
         for output, sink in zip(self.outputs.values(), sinks, strict=True):
             if sink.suffix == SUFFIXES["shz"]:
                 contain(output.folder, sink.stem, self.task.policy.proof)
@@ -148,6 +148,13 @@ class _Work:
             notes=tuple(dict.fromkeys(n for h in self.before for n in _told(h)))
             + _notes(self.account, features),
         )
+
+    def _write_aside(self, folder: Path) -> None:
+        """Write what became of single features beside the first set."""
+        if self.account.rejects:
+            write_rejects(folder / f"{STEM}.{REJECTS}", self.account.rejects, self.readers)
+        if self.account.repairs:
+            write_repairs(folder / f"{STEM}.{REPAIRS}", self.account.repairs)
 
     def _check_policy(self) -> None:
         """Fail where features were rejected, or values lost, and that was not to be.
@@ -205,6 +212,7 @@ def _told(source: Header) -> list[str]:
 def _notes(account: Account, features: Features) -> tuple[str, ...]:
     found = [f"normalised: {flaw}" for flaw in account.flaws]
     found += [f"{text} ({count:,})" for text, count in account.notes.items()]
+    found += repairs_told(account.repairs)
     found += _lost(account)
     if account.rejects:
         first = account.rejects[0]

@@ -30,7 +30,7 @@ LEVELS = {
     "durable": 2, "siblings": 3, "stop": 2, "journal": 4, "ledger": 4, "destination": 8,
     "provenance": 7, "staleness": 8, "publishing": 8, "settling": 7, "publisher": 9, "past": 9,
     "settings": 10, "progress": 9,
-    "union": 6, "merging": 7, "made": 7, "sinks": 2, "rejects": 6, "container": 7,
+    "union": 6, "merging": 7, "made": 7, "sinks": 2, "rejects": 6, "repairs": 6, "container": 7,
     "work": 9, "parts": 9, "preload": 9, "parser": 9, "planning": 9,
     "mapping": 10, "running": 11,
     "api": 12,
