@@ -42,7 +42,6 @@ DEFECTS = {
     ),
     "short-ring": Defect("error", "rings enclose no area", "! drop-short-parts"),
     "self-intersection": Defect("error", "borders of polygons cross themselves", "! make-valid"),
-    "hole-outside": Defect("error", "holes lie outside of their shell", "! make-valid"),
     "overlapping-rings": Defect("error", "rings of a polygon lie on each other", "! make-valid"),
     "invalid": Defect("error", "polygons are invalid", "! make-valid"),
     "unclosed-ring": Defect(
@@ -51,6 +50,11 @@ DEFECTS = {
     "nested-shell": Defect(
         "warning",
         "a ring inside a shell runs clockwise too: a shell by its direction, read as a hole",
+        "! force-right-hand-rule",
+    ),
+    "hole-outside": Defect(
+        "warning",
+        "a ring outside the shells runs the other way: a hole by its direction, read as a shell",
         "! force-right-hand-rule",
     ),
     "ring-orientation": Defect(
@@ -73,7 +77,7 @@ _CODES = {
     "Self-intersection": "self-intersection",
     "Ring Self-intersection": "self-intersection",
     "Interior is disconnected": "self-intersection",
-    "Hole lies outside shell": "hole-outside",
+    "Hole lies outside shell": "overlapping-rings",
     "Holes are nested": "overlapping-rings",
     "Nested shells": "overlapping-rings",
     "Duplicate Rings": "overlapping-rings",
@@ -172,11 +176,24 @@ def _of_rings(flat: Ragged) -> Iterator[tuple[str, Spots]]:
     yield "unclosed-ring", _at_parts(flat, open_rings(flat), "ring", last=True)
     part = np.repeat(np.arange(len(short)), np.diff(flat.part_offsets))
     yield "spike", _at_vertices(flat, spikes(flat) & ~short[part])
+    for code, parts in _directions(flat, short):
+        yield code, _at_parts(flat, parts, "ring")
+
+
+def _directions(flat: Ragged, short: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Rings (p,) that run the wrong way, by what that makes of them beside the others."""
     owner = owners(flat)
-    wrong = backwards(flat, owner) & ~short
-    nested = wrong & (owner != np.arange(len(owner))) & ~backwards(flat, owner)[owner]
-    yield "nested-shell", _at_parts(flat, nested, "ring")
-    yield "ring-orientation", _at_parts(flat, wrong & ~nested, "ring")
+    shell = owner == np.arange(len(owner))
+    against = backwards(flat, owner)
+    right = np.zeros(len(flat), dtype=bool)  # rows with a shell that runs as it must
+    row = rows_of_parts(flat)
+    right[row[shell & ~against & ~short]] = True
+    wrong = against & ~short
+    nested = wrong & ~shell & ~against[owner]
+    outside = wrong & shell & right[row]
+    yield "nested-shell", nested
+    yield "hole-outside", outside
+    yield "ring-orientation", wrong & ~nested & ~outside
 
 
 def _at_vertices(flat: Ragged, found: NDArray[np.bool_]) -> Spots:
@@ -209,12 +226,12 @@ def _of_areas(layer: Layer, known: NDArray[np.int64]) -> Iterator[tuple[str, Spo
     """What GEOS holds against polygons; rows whose rings are known to be none are told already."""
     import shapely
 
-    shapes = layer.geometry()
-    bad = np.flatnonzero(~shapely.is_valid(shapes) & ~shapely.is_missing(shapes))
-    if not len(bad):
-        return
+    with np.errstate(invalid="ignore", over="ignore"):
+        shapes = layer.geometry()
+        bad = np.flatnonzero(~shapely.is_valid(shapes) & ~shapely.is_missing(shapes))
+        why = shapely.is_valid_reason(shapes[bad])
     # "Self-intersection[10 50]": a reason with its place.
-    reasons = [str(r).rstrip("]").partition("[") for r in shapely.is_valid_reason(shapes[bad])]
+    reasons = [str(r).rstrip("]").partition("[") for r in why]
     for reason in sorted({r for r, _, _ in reasons}):
         some = np.array([i for i, r in enumerate(reasons) if r[0] == reason])
         code = _CODES.get(reason, "invalid")

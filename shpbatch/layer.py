@@ -142,8 +142,9 @@ class Layer:
         layer = replace(self, shapes=made.shapes, origin=made.shapes.copy())
         if not made.lost.any():
             return layer
-        reason = "GEOS cannot hold this geometry (a line of 1 point, a ring of 2, a TIN)"
-        self.account.reject("read", self.rows[made.lost], (reason,) * int(made.lost.sum()))
+        from .shapefile.shapes import LOST
+
+        self.account.reject("read", self.rows[made.lost], (LOST,) * int(made.lost.sum()))
         return layer.take(np.flatnonzero(~made.lost))
 
     def _made(self) -> Shapes:

@@ -128,7 +128,8 @@ def _straight(
         u = u - u[(ends - sizes)[part]]
         farthest = np.lexsort(((u**2).sum(axis=1), part))[ends - 1]
         far = u[farthest[part]]
-        off = u[:, 0] * far[:, 1] != u[:, 1] * far[:, 0]
+        with np.errstate(invalid="ignore", over="ignore"):
+            off = u[:, 0] * far[:, 1] != u[:, 1] * far[:, 0]
         found[some] = np.bincount(part[off], minlength=len(some)) == 0
     return found
 

@@ -16,7 +16,13 @@ from .types import LINE, MULTIPOINT, PATCH, POINT, family, has_z
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Shapes", "owners", "to_shapes"]
+__all__ = ["LOST", "Shapes", "owners", "to_shapes"]
+
+#: What is said of a row that is `Shapes.lost`.
+LOST = (
+    "GEOS cannot hold this geometry (a line of 1 point, a ring that begins at NaN): "
+    "put drop-short-parts, or drop-non-finite, before the steps that need geometries"
+)
 
 
 @dataclass(frozen=True, slots=True)

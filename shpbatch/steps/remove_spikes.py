@@ -93,7 +93,6 @@ def _again(xy: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     before[offsets[:-1][several]] = offsets[1:][several] - 1
     alone = np.repeat(~several, sizes)
     same: np.ndarray = (xy == xy[before]).all(axis=1) & ~alone
-    same[1:] &= ~same[:-1]
     return same
 
 
