@@ -14,7 +14,7 @@ from .aspects import find_field
 from .errors import ReadError, StepError
 from .header import shape_code
 from .models import Header
-from .moves import put_coords, put_vertices
+from .moves import put_coords, put_shapes, put_vertices
 from .shapefile.columns import Patched, Slice
 from .shapefile.encode import encode
 from .shapefile.ragged import Ragged
@@ -267,7 +267,7 @@ class Layer:
 
             return put_fields(self, value)
         if aspect is aspects.Geometry:
-            return self._put_shapes(np.asarray(value, dtype=object))
+            return put_shapes(self, np.asarray(value, dtype=object))
         if aspect is aspects.Coords:
             return put_coords(self, np.asarray(value, dtype=np.float64))
         if aspect is aspects.Vertices:
@@ -291,11 +291,3 @@ class Layer:
             rows=self.rows[rows],
             sinks=None if self.sinks is None else taken(self.sinks, rows),
         )
-
-    def _put_shapes(self, shapes: NDArray[np.object_]) -> Layer:
-        if len(shapes) != len(self):
-            raise StepError(
-                f"{len(shapes)} geometries for {len(self)} features; return Rows as well",
-                "row-mismatch",
-            )
-        return replace(self, shapes=shapes)

@@ -1,4 +1,4 @@
-"""Vertices that a step moved, added or took away, put back into their layer."""
+"""Geometry that a step gave back, put into its layer: moved, edited or new."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .layer import Layer
 
-__all__ = ["put_coords", "put_vertices", "tell_changed"]
+__all__ = ["put_coords", "put_shapes", "put_vertices", "tell_changed"]
 
 
 def put_coords(layer: Layer, coords: NDArray[np.float64]) -> Layer:
@@ -31,6 +31,16 @@ def put_coords(layer: Layer, coords: NDArray[np.float64]) -> Layer:
         )
     moved = ring_reversed(before, before.moved(coords))
     return replace(layer, ragged=moved, code=moved.code, records=None, shapes=None, origin=None)
+
+
+def put_shapes(layer: Layer, shapes: NDArray[np.object_]) -> Layer:
+    """The layer with these geometries; rows whose geometry is the same object keep their bytes."""
+    if len(shapes) != len(layer):
+        raise StepError(
+            f"{len(shapes)} geometries for {len(layer)} features; return Rows as well",
+            "row-mismatch",
+        )
+    return replace(layer, shapes=shapes)
 
 
 def put_vertices(layer: Layer, made: Ragged) -> Layer:

@@ -104,11 +104,15 @@ def _tasks(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Iterator[T
                 clash.check_source(sink)
             else:
                 sink = _sink(source, dst, folder, layout.flat, suffix)
-                clash.check(source, sink)
-            if layout.policy.on_mixed == "split":
-                for other in (str(beside(Path(sink), kind)) for kind in KINDS):
-                    clash.check(source, other)
+                for own in (sink, *_beside(sink, layout.policy)):
+                    clash.check(source, own)
             yield Task(source, part, sink, stage=dst, cost=source.size, policy=layout.policy)
+
+
+def _beside(sink: str, policy: Policy) -> list[str]:
+    """Sinks that what is split off a layer may become."""
+    kinds = KINDS if policy.on_mixed == "split" else ()
+    return [str(beside(Path(sink), kind)) for kind in kinds]
 
 
 #: Tasks, and beside each what its header will be, as far as that was asked.
