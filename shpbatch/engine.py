@@ -50,7 +50,9 @@ def apply_recipe(
     """Apply every step in order; ``ticked`` is told the share that is done."""
     for number, call in enumerate(recipe.steps, 1):
         with _named(call):
-            if _reads_vertices(call):  # of a type: what is not of it goes before
+            if layer.shapes is not None and _reads_vertices(
+                call
+            ):  # of a type: what is not of it goes before
                 layer = fit(layer)
             beside = tuple(apply(call, other) for other in layer.beside)
             layer = replace(apply(call, layer), beside=beside)
