@@ -58,8 +58,9 @@ class Account:
     """Counters of one task, filled by the reader and by the engine as steps pass.
 
     ``on_bad_value`` is the policy for cells without a value of their type:
-    NULL and counted, or their rows rejected; ``on_mixed`` the one for
-    geometries that do not fit their layer. ``flaws`` says, in order, why
+    NULL and counted, or their rows rejected; ``on_overflow`` the one for
+    values that no field can hold, ``on_mixed`` for geometries that do not fit
+    their layer. ``flaws`` says, in order, why
     files of the source cannot be copied as they are. ``losses`` are what the
     format forced or a value forbade, each with its first example; ``source``
     is what is being read.
@@ -81,6 +82,7 @@ class Account:
     source: str = ""
     on_bad_value: Literal["null", "reject"] = "null"
     on_mixed: Literal["reject", "extract", "split"] = "reject"
+    on_overflow: Literal["fail", "cut", "sidecar"] = "fail"
 
     def add(self, other: Account) -> None:
         """Count in what another window counted."""
@@ -129,7 +131,10 @@ class Account:
 
 def account_of(task: Task) -> Account:
     """An empty account, under the policy of a task."""
-    return Account(on_bad_value=task.policy.on_bad_value, on_mixed=task.policy.on_mixed)
+    policy = task.policy
+    return Account(
+        on_bad_value=policy.on_bad_value, on_overflow=policy.on_overflow, on_mixed=policy.on_mixed
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,8 @@ def _second_layers(known: _ById) -> dict[str, Signature]:
     found: dict[str, Signature] = {}
     for call in known.recipe.steps:
         for p in STEPS.resolve(call).parameters:
-            if p.text is None or p.text.kind != "layer" or not call.params.get(p.name):
+            files = p.text is not None and p.text.kind in ("layer", "file")
+            if not files or not call.params.get(p.name):
                 continue
             path = str(call.params[p.name])
             if path.lower().endswith(".shp"):

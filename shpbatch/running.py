@@ -17,6 +17,7 @@ from .ledger import LEDGER, Ledger
 from .mapping import Mapping, Publishing, Put, Settled, new_run_id
 from .metrics import write_metrics
 from .models import Recipe, Report, Task
+from .naming import note_plan, note_run
 from .parser import run_task
 from .past import prune
 from .planning import Plan
@@ -85,6 +86,8 @@ class _Run:
 
     def do(self, state: Path, stop: Stop) -> Report:
         tasks, total = self.planned.tasks, len(self.planned.tasks)
+        files = files_of(self.settings.durability)
+        note_plan(self.planned.dst, tasks, self.planned.headers, files)
         self.planned = replace(self.planned, tasks=(), headers=())  # what is done is let go
         self.ledger.begin(self.run_id, _now(), _recipe_text(tasks))
         known = {i: run_task(t) for i, t in enumerate(tasks) if t.skip}  # returns at once
@@ -98,6 +101,7 @@ class _Run:
         done = iter(report.outcomes)
         outcomes = tuple(known[i] if i in known else next(done) for i in range(total))
         report = replace(report, outcomes=outcomes, vanished=self._vanished())
+        note_run(self.planned.dst, outcomes, files)
         with suppress(WriteError):  # a full disk: then this run looks like a killed one
             self.ledger.end(self.run_id, _now(), totals(report))
         return report
