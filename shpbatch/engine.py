@@ -50,19 +50,19 @@ def apply_recipe(
     """Apply every step in order; ``ticked`` is told the share that is done."""
     for number, call in enumerate(recipe.steps, 1):
         with _named(call):
-            if layer.shapes is not None and _reads_vertices(
-                call
-            ):  # of a type: what is not of it goes before
-                layer = fit(layer)
-            beside = tuple(apply(call, other) for other in layer.beside)
+            layer = _fitted(call, layer)
+            beside = tuple(apply(call, _fitted(call, other)) for other in layer.beside)
             layer = replace(apply(call, layer), beside=beside)
         ticked(number / len(recipe.steps))
     return layer
 
 
-def _reads_vertices(call: StepCall) -> bool:
+def _fitted(call: StepCall, layer: Layer) -> Layer:
+    """The layer as a step can take it: vertices are those of its type, and none of any other."""
+    if layer.shapes is None:
+        return layer
     variants = STEPS.resolve(call).active(call.params)
-    return any({Coords, Vertices} & {*v.reads} for v in variants)
+    return fit(layer) if any({Coords, Vertices} & {*v.reads} for v in variants) else layer
 
 
 def apply(call: StepCall, layer: Layer) -> Layer:

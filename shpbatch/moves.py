@@ -52,7 +52,8 @@ def put_vertices(layer: Layer, made: Ragged) -> Layer:
             "rows, or returns Rows as well",
             "row-mismatch",
         )
-    if made is before or (same := same_rows(before, made)).all():
+    same = np.ones(len(layer), bool) if made is before else same_rows(before, made)
+    if same.all() and (layer.shapes is None or not layer.changed().any()):
         return layer
     records, kept = None, layer.encoded(made.code)
     if same.any() and _of_type(kept, made.code):

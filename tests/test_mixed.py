@@ -230,6 +230,30 @@ def test_a_line_is_no_polygon_of_its_vertices(tmp_path: Path) -> None:
     assert shapely.is_valid(shapes[shapes.notna()]).all()
 
 
+@step
+def flattened(geometry: Geometry) -> Geometry:
+    """Lose the heights."""
+    return shapely.force_2d(geometry)
+
+
+def test_what_was_told_before_a_step_on_vertices_is_not_told_again(shapefile: Any) -> None:
+    source = shapefile("polygons_z")
+    outcome = run(source, source.parent / "out", [flattened, "close-rings"], "split")
+    (note,) = [n for n in outcome.notes if "no Z in a layer that has" in n]
+    assert "(1, the first 'FID 0')" in note
+
+
+def test_layers_beside_are_fitted_too(shapefile: Any) -> None:
+    """In them what does not fit is dropped: the second step makes all of all three."""
+    source = shapefile("polygons")
+    out = source.parent / "out"
+    outcome = run(source, out, [everything, "close-rings"] * 2, "split")
+    for suffix, kind in (("", "Polygon"), ("_line", "LineString"), ("_point", "Point")):
+        frame = pyogrio.read_dataframe(out / f"polygons{suffix}.shp")
+        assert all(kind in t for t in frame.geom_type)
+    assert any("are dropped" in note for note in outcome.notes)
+
+
 def test_clip_that_touches(tmp_path: Path) -> None:
     """What only touches the box has no area in it, and is left out as what lies outside."""
     outcome = run(polygons(tmp_path / "in"), tmp_path / "out", "clip --bbox 4,0,4.5,4", "split")
