@@ -65,7 +65,8 @@ def _near(vertices: Ragged, tolerance: float) -> np.ndarray:
     with np.errstate(invalid="ignore", over="ignore"):
         step_length = np.hypot(*np.diff(vertices.coords[:, :2], axis=0).T)
     finite = np.isfinite(vertices.coords).all(axis=1)
-    near = np.append(False, step_length <= tolerance)
+    near = np.zeros(len(gone), dtype=bool)
+    near[1:] = step_length <= tolerance
     near[offsets[:-1][offsets[:-1] < len(near)]] = False
     part = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     some = np.setdiff1d(part[near], part[~finite])

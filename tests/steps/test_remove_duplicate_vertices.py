@@ -56,6 +56,12 @@ def test_as_geos_does_by_part(parts: list[Ring], tolerance: float) -> None:
             assert flat.coords[start:stop].tolist() == meant.tolist()
 
 
+@pytest.mark.parametrize("rows", [(), (make.NULL,)])
+def test_no_vertex_at_all(rows: tuple[bytes, ...]) -> None:
+    layer = layer_of(*rows, code=3)
+    assert contents(done("remove-duplicate-vertices --tolerance 1", layer)) == list(rows)
+
+
 def test_a_vertical_segment_stays() -> None:
     content = struct.pack("<i4d3i", 13, 0, 0, 1, 1, 1, 3, 0)
     content += struct.pack("<6d", 0, 0, 0, 0, 1, 1) + struct.pack("<5d", 0, 5, 0, 5, 5)
