@@ -273,7 +273,8 @@ class Report:
 
     ``stopped`` says why the run ended before its list did, if it did:
     ``max-failures``, ``max-seconds``, ``SIGINT`` or ``SIGTERM``. ``vanished``
-    are outputs whose sources are gone, by their path below the destination.
+    are outputs whose sources are gone, by their path below the destination, and
+    ``pruned`` those that were removed.
     """
 
     run_id: str
@@ -283,3 +284,4 @@ class Report:
     stopped: str | None = None
     dst: str | None = None
     vanished: tuple[str, ...] = ()
+    pruned: tuple[str, ...] = ()

@@ -33,7 +33,8 @@ class Plan:
     ``headers`` stand beside ``tasks``: what each sink's header will be (the
     source's own where a step refuses it), None where the source cannot be read
     or need not be. ``vanished`` are outputs whose sources are gone, by key.
-    ``names`` says how fields are written whose names a ``.dbf`` does not hold.
+    ``names`` says how fields are written whose names a ``.dbf`` does not hold;
+    ``empty`` are named folders that hold no source.
     """
 
     tasks: tuple[Task, ...]
@@ -43,6 +44,7 @@ class Plan:
     vanished: tuple[str, ...] = ()
     stamp: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
+    empty: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,9 @@ def make_plan(
     if names:
         planned = [t if t.skip or t.problem else replace(t, names=names) for t in planned]
     gone = past.vanished(planned)
-    return Plan(tuple(planned), tuple(after), dst, found.ignored, gone, past.stamp, names)
+    return Plan(
+        tuple(planned), tuple(after), dst, found.ignored, gone, past.stamp, names, found.empty
+    )
 
 
 def _tasks(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Iterator[Task]:

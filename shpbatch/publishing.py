@@ -184,6 +184,7 @@ def resume(dst: str, sink: str, files: Files) -> bool:
         ):
             for entry in entries:
                 move(entry, files)
+            settle(entries, files)
             finish(path, entries, files)
             return True
     return False

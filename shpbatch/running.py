@@ -24,7 +24,7 @@ from .planning import Plan
 from .preload import preload_for
 from .publisher import Publisher
 from .publishing import recover
-from .report import totals
+from .report import headline, totals
 from .settings import RunOptions, failure_limit, pool_options
 from .stop import Stop
 from .talk import Talk
@@ -98,12 +98,15 @@ class _Run:
         del tasks, live
         with closing(mapping.talk):
             report = mapping.run(run_task, items, names, stop, before)
-        done = iter(report.outcomes)
-        outcomes = tuple(known[i] if i in known else next(done) for i in range(total))
-        report = replace(report, outcomes=outcomes, vanished=self._vanished())
+            done = iter(report.outcomes)
+            outcomes = tuple(known[i] if i in known else next(done) for i in range(total))
+            kept, pruned = self._vanished()
+            report = replace(report, outcomes=outcomes, vanished=kept, pruned=pruned)
+            told = totals(report)
+            mapping.talk.note(headline(report), "end", **told)
         note_run(self.planned.dst, outcomes, files)
         with suppress(WriteError):  # a full disk: then this run looks like a killed one
-            self.ledger.end(self.run_id, _now(), totals(report))
+            self.ledger.end(self.run_id, _now(), told)
         return report
 
     def _mapping(
@@ -135,12 +138,13 @@ class _Run:
 
         return publishing
 
-    def _vanished(self) -> tuple[str, ...]:
-        """Outputs without a source; those that could be removed are not told any more."""
+    def _vanished(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Outputs without a source: those that stay, and those that were removed."""
         keys = self.planned.vanished
-        if self.settings.prune:
-            return tuple(prune(self.planned.dst, self.ledger, keys))
-        return keys
+        if not self.settings.prune:
+            return keys, ()
+        kept, gone = prune(self.planned.dst, self.ledger, keys, self.planned.empty)
+        return tuple(kept), tuple(gone)
 
 
 def _recipe_text(tasks: Sequence[Task]) -> str:

@@ -36,7 +36,8 @@ def show_plan(plan: Plan, as_json: bool) -> None:
     rows = list(zip(plan.tasks, plan.headers, strict=True))
     if as_json:
         tasks = [_record(*row) for row in rows]
-        click.echo(json.dumps({"schema": 1, "tasks": tasks, "names": _names(plan)}))
+        told = {"names": _names(plan), "vanished": list(plan.vanished)}
+        click.echo(json.dumps({"schema": 1, "tasks": tasks, **told}))
     else:
         for row in rows:
             click.echo(one_line(_line(*row)))
@@ -44,6 +45,8 @@ def show_plan(plan: Plan, as_json: bool) -> None:
             click.echo(one_line(f"name    {name} -> {written}"))
         for path, reason in plan.ignored:
             click.echo(one_line(f"ignore  {path}: {reason}"))
+        for key in plan.vanished:
+            click.echo(one_line(f"gone    {key}: its source is gone (--prune removes it)"))
     sys.exit(1 if any(task.problem for task in plan.tasks) else 0)
 
 
