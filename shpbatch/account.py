@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Account", "Reject", "counting", "tell_loss"]
+    from .models import Task
+
+__all__ = ["Account", "Reject", "Repair", "account_of", "counted", "counting", "tell_loss"]
 
 #: Characters of an example.
 SHOWN = 60
@@ -31,13 +33,34 @@ class Reject:
     source: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A geometry that a step repaired.
+
+    Source row, step, reason; types before and after; ``measure`` (``area`` or
+    ``length``) as it was and is now, in units of the layer's CRS then; name of
+    the source.
+    """
+
+    row: int
+    step: str
+    reason: str
+    before: str
+    after: str
+    measure: str
+    was: float
+    now: float
+    source: str = ""
+
+
 @dataclass
 class Account:
     """Counters of one task, filled by the reader and by the engine as steps pass.
 
     ``on_bad_value`` is the policy for cells without a value of their type:
     NULL and counted, or their rows rejected; ``on_overflow`` the one for
-    values that no field can hold. ``flaws`` says, in order, why
+    values that no field can hold, ``on_mixed`` for geometries that do not fit
+    their layer. ``flaws`` says, in order, why
     files of the source cannot be copied as they are. ``losses`` are what the
     format forced or a value forbade, each with its first example; ``source``
     is what is being read.
@@ -51,12 +74,14 @@ class Account:
     filtered: int = 0
     merged: int = 0
     rejects: list[Reject] = field(default_factory=list)
+    repairs: list[Repair] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
     losses: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     flaws: dict[str, None] = field(default_factory=dict)
     source: str = ""
     on_bad_value: Literal["null", "reject"] = "null"
+    on_mixed: Literal["reject", "extract", "split"] = "reject"
     on_overflow: Literal["fail", "cut", "sidecar"] = "fail"
 
     def add(self, other: Account) -> None:
@@ -64,6 +89,7 @@ class Account:
         for name in ("declared", "read", "deleted", "unreadable", "created", "filtered", "merged"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.rejects += other.rejects
+        self.repairs += other.repairs
         self.notes += other.notes
         self.losses += other.losses
         self.examples = other.examples | self.examples
@@ -103,14 +129,39 @@ class Account:
         )
 
 
-#: Where the step that runs now counts.
-_counted: ContextVar[Account | None] = ContextVar("counted", default=None)
+def account_of(task: Task) -> Account:
+    """An empty account, under the policy of a task."""
+    policy = task.policy
+    return Account(
+        on_bad_value=policy.on_bad_value, on_overflow=policy.on_overflow, on_mixed=policy.on_mixed
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Where the step that runs now counts; ``rows`` are those of its layer, in the source."""
+
+    account: Account
+    step: str
+    rows: NDArray[np.int64]
+
+    @property
+    def source(self) -> str:
+        return self.account.source
+
+
+_counted: ContextVar[Counted | None] = ContextVar("counted", default=None)
+
+
+def counted() -> Counted | None:
+    """Where the step that runs now counts; None for one that is called by itself."""
+    return _counted.get()
 
 
 @contextmanager
-def counting(account: Account) -> Iterator[None]:
-    """Count in this account what `tell_loss` is told."""
-    token = _counted.set(account)
+def counting(account: Account, step: str, rows: NDArray[np.int64]) -> Iterator[None]:
+    """Count in this account what a step tells, such as by `tell_loss`."""
+    token = _counted.set(Counted(account, step, rows))
     try:
         yield
     finally:
@@ -119,9 +170,9 @@ def counting(account: Account) -> Iterator[None]:
 
 def tell_loss(text: str, count: int, example: object = None) -> None:
     """Record a loss from within a step; a step that is called by itself tells nobody."""
-    account = _counted.get()
-    if account is not None:
-        account.lose(text, count, example)
+    told = _counted.get()
+    if told is not None:
+        told.account.lose(text, count, example)
 
 
 def _shown(example: object) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import shapely
     from numpy.typing import NDArray
 
+    from .shapefile.ragged import Ragged as Vertices
+
     Coords = NDArray[np.float64]
     Bounds = NDArray[np.float64]
     Geometry = NDArray[np.object_]
@@ -35,6 +37,9 @@ else:
 
     class Coords:
         """Vertices, float64 (n, 2) or (n, 3); no geometry object is made."""
+
+    class Vertices:
+        """Vertices, parts and rows as one `Ragged`; rows that come back as they were keep bytes."""
 
     class Bounds:
         """Record boxes, float64 (n, 4): minx, miny, maxx, maxy; NaN where there is none."""
@@ -78,6 +83,7 @@ __all__ = [
     "Renaming",
     "Rows",
     "Sinks",
+    "Vertices",
 ]
 
 BBox = tuple[float, float, float, float]
@@ -92,7 +98,8 @@ class Rejected:
 
 
 #: What the engine can give to a step or take from it.
-ASPECTS = (Coords, Bounds, Geometry, Fields, Header, Frame, Rows, Rejected, Sinks, Names)
+GIVEN = (Coords, Vertices, Bounds, Geometry, Fields, Header, Frame)
+ASPECTS = (*GIVEN, Rows, Rejected, Sinks, Names)
 
 
 class Text(str):

@@ -14,6 +14,7 @@ from pathlib import Path
 from .errors import WriteError
 from .output import STEM
 from .rejects import REJECTS
+from .repairs import REPAIRS
 
 __all__ = ["contain"]
 
@@ -27,7 +28,7 @@ def contain(folder: Path, stem: str, proof: bool) -> None:
     Parameters
     ----------
     folder : Path
-        Holds ``layer.*``; what goes in goes away, rejects stay beside.
+        Holds ``layer.*``; what goes in goes away, rejects and repairs stay beside.
     stem : str
         Name of the layer.
     proof : bool
@@ -38,7 +39,7 @@ def contain(folder: Path, stem: str, proof: bool) -> None:
     WriteError
         ``write-incomplete``.
     """
-    found = [p for p in folder.glob(f"{STEM}.*") if not p.name.endswith(REJECTS)]
+    found = [p for p in folder.glob(f"{STEM}.*") if not p.name.endswith((REJECTS, REPAIRS))]
     found.sort(key=lambda p: (p.suffix != ".shp", p.name))
     target = folder / f"{STEM}.shz"
     with zipfile.ZipFile(target, "w") as archive:

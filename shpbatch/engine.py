@@ -14,12 +14,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .account import counting
-from .aspects import Coords, Fields, Frame, Geometry, Header, OtherLayer, Rejected, Rows, find_field
+from .aspects import (
+    Coords,
+    Fields,
+    Frame,
+    Geometry,
+    Header,
+    OtherLayer,
+    Rejected,
+    Rows,
+    Vertices,
+    find_field,
+)
 from .columns import VIRTUAL_TYPES, without_bad_values
 from .errors import LayerError, StepError
+from .fit import fit
 from .header import shape_code
 from .layer import Layer
 from .models import Recipe, StepCall
+from .moves import tell_changed
 from .registry import STEPS, Step, Variant
 
 if TYPE_CHECKING:
@@ -37,9 +50,19 @@ def apply_recipe(
     """Apply every step in order; ``ticked`` is told the share that is done."""
     for number, call in enumerate(recipe.steps, 1):
         with _named(call):
-            layer = apply(call, layer)
+            layer = _fitted(call, layer)
+            beside = tuple(apply(call, _fitted(call, other)) for other in layer.beside)
+            layer = replace(apply(call, layer), beside=beside)
         ticked(number / len(recipe.steps))
     return layer
+
+
+def _fitted(call: StepCall, layer: Layer) -> Layer:
+    """The layer as a step can take it: vertices are those of its type, and none of any other."""
+    if layer.shapes is None:
+        return layer
+    variants = STEPS.resolve(call).active(call.params)
+    return fit(layer) if any({Coords, Vertices} & {*v.reads} for v in variants) else layer
 
 
 def apply(call: StepCall, layer: Layer) -> Layer:
@@ -101,7 +124,7 @@ def _apply(step: Step, variant: Variant, params: Mapping[str, Any], layer: Layer
     if columns and {Fields, Frame} & {*variant.reads}:
         layer = without_bad_values(layer, columns)
     inputs = [layer.get(aspect, columns) for aspect in variant.reads]
-    with counting(layer.account):
+    with counting(layer.account, step.name, layer.rows):
         out = _results(variant, variant.function(*inputs, **_own(variant, params)))
     if Frame in out:
         return _put_frame(step, out[Frame], layer)
@@ -111,9 +134,11 @@ def _apply(step: Step, variant: Variant, params: Mapping[str, Any], layer: Layer
         rows = np.asarray(rows, dtype=np.int64)
     if Coords in out:
         rejected = _non_finite(inputs, variant, out[Coords], layer, rejected)
-    result = _moved(step, layer, rows, rejected)
+    result = taken = _moved(step, layer, rows, rejected)
     for aspect, value in out.items():
         result = result.put(aspect, value)
+    if Vertices in out:
+        tell_changed(step.name, taken, result)
     _note_lost(step, layer, result)
     return _without(step, layer, result, rows, rejected)
 

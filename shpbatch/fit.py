@@ -9,6 +9,7 @@ import numpy as np
 
 from .header import shape_code
 from .layer import Layer
+from .mixed import settled
 from .shapefile.types import has_z
 
 if TYPE_CHECKING:
@@ -20,23 +21,21 @@ __all__ = ["fit"]
 def fit(layer: Layer) -> Layer:
     """Reject what the layer's type cannot hold; empty geometries become null, counted.
 
+    With ``--on-mixed extract`` or ``split`` only that is rejected of which no
+    part can be held; what was split off stands ``beside`` the layer.
+
     Geometry that no step touched is not looked at.
     """
-    changed = np.flatnonzero(layer.changed())
-    if layer.shapes is None or not len(changed):
+    if layer.shapes is None or not layer.changed().any():
         return layer
     import shapely
 
     from .shapefile.vertices import misfits
 
+    layer = settled(_nulled(layer))
+    assert layer.shapes is not None
+    changed = np.flatnonzero(layer.changed())
     shapes = layer.shapes[changed]
-    empty = shapely.is_empty(shapes)
-    if empty.any():
-        text = "geometries became empty and are written as null"
-        layer.account.lose(text, int(empty.sum()), f"FID {layer.rows[changed[empty]][0]}")
-        nulled = layer.shapes.copy()
-        nulled[changed[empty]] = None
-        layer = replace(layer, shapes=nulled)
     kind = layer.header.geometry_type
     reasons = {
         int(changed[i]): f"a {shapes[i].geom_type} does not fit a {kind} layer"
@@ -44,12 +43,27 @@ def fit(layer: Layer) -> Layer:
     }
     for i in _non_finite(shapes):
         reasons.setdefault(int(changed[i]), "a coordinate is not finite")
-    _tell_dimensions(layer, np.setdiff1d(changed[~empty], [*reasons]))
+    _tell_dimensions(layer, np.setdiff1d(changed[~shapely.is_missing(shapes)], [*reasons]))
     if not reasons:
         return layer
     rows = np.array(sorted(reasons), dtype=np.int64)
     layer.account.reject("write", layer.rows[rows], tuple(reasons[i] for i in rows.tolist()))
     return layer.take(np.setdiff1d(np.arange(len(layer)), rows))
+
+
+def _nulled(layer: Layer) -> Layer:
+    """Changed geometries that are empty as null."""
+    import shapely
+
+    assert layer.shapes is not None
+    empty = np.flatnonzero(shapely.is_empty(layer.shapes) & layer.changed())
+    if not len(empty):
+        return layer
+    text = "geometries became empty and are written as null"
+    layer.account.lose(text, len(empty), f"FID {layer.rows[empty[0]]}")
+    nulled = layer.shapes.copy()
+    nulled[empty] = None
+    return replace(layer, shapes=nulled)
 
 
 def _tell_dimensions(layer: Layer, rows: NDArray[np.int64]) -> None:

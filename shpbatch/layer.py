@@ -14,9 +14,10 @@ from .aspects import find_field
 from .errors import ReadError, StepError
 from .header import shape_code
 from .models import Header
+from .moves import put_coords, put_shapes, put_vertices
 from .shapefile.columns import Slice, array_of
 from .shapefile.encode import encode
-from .shapefile.ragged import Ragged, ring_reversed
+from .shapefile.ragged import Ragged
 from .shapefile.records import NO_RECORDS, Records, join_records
 from .shapefile.shp import Declined, decode, record_ranges
 
@@ -35,8 +36,9 @@ class Layer:
 
     A layer is a value: ``put`` and ``take`` give new ones that share what did
     not change. Geometry is in up to three forms: ``records`` (bytes as
-    found), or ``ragged`` (vertices that a step moved), and ``shapes`` made of
-    them. A row whose shape is still the one in ``origin`` keeps its bytes.
+    found), or ``ragged`` (vertices that steps changed; beside ``records`` where
+    the rows left alone keep their bytes), and ``shapes`` made of them. A row
+    whose shape is still the one in ``origin`` keeps its bytes.
 
     Attributes
     ----------
@@ -54,6 +56,8 @@ class Layer:
         Shapely geometries: as they are, and as they were made of the records.
     sinks : pyarrow.Array or None
         Name of the sink that each row goes to, where there are several.
+    kind, beside : str, tuple of Layer
+        What was split off this layer: layers of another kind of geometry, which they tell.
     account : Account
         Where the engine counts; shared by all layers of one task.
     fallback : callable or None
@@ -70,6 +74,8 @@ class Layer:
     shapes: NDArray[np.object_] | None = None
     origin: NDArray[np.object_] | None = None
     sinks: Any = None
+    kind: str = ""
+    beside: tuple[Layer, ...] = ()
     account: Account = field(default_factory=Account, compare=False)
     fallback: Callable[[NDArray[np.int64]], NDArray[np.object_]] | None = field(
         default=None, compare=False
@@ -93,7 +99,7 @@ class Layer:
             return self.geometry().copy()
         if aspect is aspects.Bounds:
             return self.bounds()
-        return self.vertices().coords
+        return self.vertices() if aspect is aspects.Vertices else self.vertices().coords
 
     def fields(self, names: Sequence[str]) -> Any:
         """A table of the named fields, under the names that were asked for."""
@@ -136,8 +142,9 @@ class Layer:
         layer = replace(self, shapes=made.shapes, origin=made.shapes.copy())
         if not made.lost.any():
             return layer
-        reason = "GEOS cannot hold this geometry (a line of 1 point, a ring of 2, a TIN)"
-        self.account.reject("read", self.rows[made.lost], (reason,) * int(made.lost.sum()))
+        from .shapefile.shapes import LOST
+
+        self.account.reject("read", self.rows[made.lost], (LOST,) * int(made.lost.sum()))
         return layer.take(np.flatnonzero(~made.lost))
 
     def _made(self) -> Shapes:
@@ -231,7 +238,9 @@ class Layer:
     def encoded(self, code: int) -> Records:
         """The geometry as records of a shape type: bytes as found where no step changed them."""
         changed = self.changed()
-        kept = encode(self.ragged) if self.ragged is not None else self.records
+        kept = self.records
+        if kept is None and self.ragged is not None:
+            kept = encode(self.ragged)
         if kept is not None and self.code == code and not changed.any():
             return kept
         if kept is None or self.code != code or changed.all():
@@ -244,7 +253,8 @@ class Layer:
 
     def carries_records(self, code: int) -> bool:
         """Whether every row's record is the source's own."""
-        return self.records is not None and self.code == code and not self.changed().any()
+        own = self.records is not None and self.ragged is None and self.code == code
+        return own and not self.changed().any()
 
     def put(self, aspect: type, value: Any) -> Layer:
         """The layer with one aspect replaced; rows must be the layer's own."""
@@ -253,9 +263,11 @@ class Layer:
 
             return PUT[aspect](self, value)
         if aspect is aspects.Geometry:
-            return self._put_shapes(np.asarray(value, dtype=object))
+            return put_shapes(self, np.asarray(value, dtype=object))
         if aspect is aspects.Coords:
-            return self._put_coords(np.asarray(value, dtype=np.float64))
+            return put_coords(self, np.asarray(value, dtype=np.float64))
+        if aspect is aspects.Vertices:
+            return put_vertices(self, value)
         if aspect is aspects.Sinks:
             return replace(self, sinks=value)
         raise TypeError(f"a step cannot return {aspect.__name__}")
@@ -275,21 +287,3 @@ class Layer:
             rows=self.rows[rows],
             sinks=None if self.sinks is None else taken(self.sinks, rows),
         )
-
-    def _put_shapes(self, shapes: NDArray[np.object_]) -> Layer:
-        if len(shapes) != len(self):
-            raise StepError(
-                f"{len(shapes)} geometries for {len(self)} features; return Rows as well",
-                "row-mismatch",
-            )
-        return replace(self, shapes=shapes)
-
-    def _put_coords(self, coords: NDArray[np.float64]) -> Layer:
-        before = self.vertices()
-        if len(coords) != len(before.coords):
-            raise StepError(
-                f"{len(coords)} vertices for {len(before.coords)}; a step on Coords keeps them",
-                "row-mismatch",
-            )
-        moved = ring_reversed(before, before.moved(coords))
-        return replace(self, ragged=moved, code=moved.code, records=None, shapes=None, origin=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,13 +13,15 @@ from .output import Made
 from .shapefile.encode import as_type, encode
 from .shapefile.rows import Piece
 from .shapefile.types import has_z
+from .sinks import kind_of, of_kind
 
 if TYPE_CHECKING:
     from .layer import Layer
+    from .models import Header
     from .shapefile.reader import Reader
     from .union import Union
 
-__all__ = ["made_of"]
+__all__ = ["header_of_sink", "made_of"]
 
 
 def made_of(
@@ -36,7 +39,7 @@ def made_of(
     union : Union, optional
         What the layer becomes part of.
     """
-    if layer.sinks is None:
+    if layer.sinks is None and not layer.kind:
         with reader.told(layer.rows):
             made = _made(layer, reader, carried, union)
         yield "", made
@@ -45,12 +48,23 @@ def made_of(
         with reader.told(part.rows):
             made = _made(part, reader, False, union)
         body = None if part.body is None else part.body.picked(part.rows)
-        yield label, Made(made.piece, made.records, made.ragged, body)
+        yield of_kind(label, layer.kind), Made(made.piece, made.records, made.ragged, body)
+
+
+def header_of_sink(after: Header, label: str, union: Union | None) -> Header:
+    """Header of the layer that one of these steps' becomes, or becomes part of."""
+    if union is None:
+        return after
+    split_off = kind_of(label) != ""
+    return replace(union.header, geometry_type=after.geometry_type) if split_off else union.header
 
 
 def _by_label(layer: Layer) -> Iterator[tuple[str, Layer]]:
     """The layer's rows of each label, in order, labels as they first appear."""
     if not len(layer):
+        return
+    if layer.sinks is None:
+        yield "", layer
         return
     coded = layer.sinks.dictionary_encode()
     codes = coded.indices.to_numpy()
@@ -61,7 +75,7 @@ def _by_label(layer: Layer) -> Iterator[tuple[str, Layer]]:
 
 
 def _made(layer: Layer, reader: Reader, carried: bool, union: Union | None) -> Made:
-    header = layer.header if union is None else union.header
+    header = header_of_sink(layer.header, of_kind("", layer.kind), union)
     columns = layer.columns if union is None else union.columns_of(layer, reader.source.relative)
     piece = Piece.of(layer.rows, columns, reader)
     if carried:

@@ -17,12 +17,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from .account import Account
+from .account import Account, account_of
 from .destination import STATE
 from .durable import translated
 from .engine import apply_header
 from .header import read_header, shape_code, with_encoding
-from .made import made_of
+from .made import header_of_sink, made_of
 from .models import Header, Outcome, Recipe, Task
 from .output import Made
 from .proof import prove_encoded
@@ -97,8 +97,8 @@ def folder_of(task: Task, name: str) -> Path:
 def do_part(task: Task, layers: Layers, progress: Progress) -> Outcome:
     """Do a source, or some rows of it, and leave the result as a part."""
     before = header_of(task)
-    policy, name = task.policy, task.source.name
-    account = Account(on_bad_value=policy.on_bad_value, on_overflow=policy.on_overflow, source=name)
+    account = account_of(task)
+    account.source = task.source.name
     carried = carries(task)
     folder = folder_of(task, task.part)
     shutil.rmtree(folder, ignore_errors=True)  # of a worker that was killed
@@ -109,7 +109,7 @@ def do_part(task: Task, layers: Layers, progress: Progress) -> Outcome:
             first = (task.rows or (0, 0))[0] + 1  # right where nothing was left out before
             for layer in layers(task, reader, before, account, progress):
                 for label, made in made_of(layer, reader, carried, task.union):
-                    header = (task.union or layer).header
+                    header = header_of_sink(layer.header, label, task.union)
                     if task.policy.proof and not windows:
                         prove_encoded(made, shape_code(header))
                     columns = _stowed(made, header, aside)

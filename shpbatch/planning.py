@@ -18,7 +18,7 @@ from .outlook import forget_headers, outlook
 from .past import Past
 from .policy import Policy
 from .provenance import sources_of
-from .sinks import SUFFIXES, Container
+from .sinks import KINDS, SUFFIXES, Container, beside
 
 __all__ = ["Layout", "Plan", "make_plan"]
 
@@ -114,8 +114,15 @@ def _tasks(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Iterator[T
                 clash.check_source(sink)
             else:
                 sink = _sink(source, dst, folder, layout.flat, suffix)
-                clash.check(source, sink)
+                for own in (sink, *_beside(sink, layout.policy)):
+                    clash.check(source, own)
             yield Task(source, part, sink, stage=dst, cost=source.size, policy=layout.policy)
+
+
+def _beside(sink: str, policy: Policy) -> list[str]:
+    """Sinks that what is split off a layer may become."""
+    kinds = KINDS if policy.on_mixed == "split" else ()
+    return [str(beside(Path(sink), kind)) for kind in kinds]
 
 
 #: Tasks, and beside each what its header will be, as far as that was asked.

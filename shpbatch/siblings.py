@@ -14,17 +14,17 @@ __all__ = ["forget_names", "occupied", "siblings"]
 #: Bytes of a folder that is listed each time: some hundred names on ext4, any on other systems.
 SMALL_FOLDER = 1 << 14
 #: Members that a new set replaces; styles and notes that it has not are kept.
-_REPLACED = {*MAIN, *INDEXES, *MEMOS, "cpg", "prj", "rejects.geojsonl", OVERFLOW}
+_REPLACED = {*MAIN, *INDEXES, *MEMOS, "cpg", "prj", "rejects.geojsonl", "repairs.jsonl", OVERFLOW}
 
 
 def siblings(sink: str) -> list[str]:
     """Names of the files that a new set replaces, without minding case, the ``.shp`` first.
 
-    A ``.shz`` replaces its own rejects only: a rename replaces the one file.
+    A ``.shz`` replaces its own rejects and repairs only: a rename replaces the one file.
     """
     folder, own = os.path.split(sink)
     stem, suffix = os.path.splitext(own)
-    found = {own, f"{stem}.rejects.geojsonl"}
+    found = {own, f"{stem}.rejects.geojsonl", f"{stem}.repairs.jsonl"}
     if suffix != ".shz":
         found |= {n for n in _names(folder, stem) if _is_replaced(n[len(stem) + 1 :])}
         if os.path.lexists(sink):  # a set that came after the folder was looked at

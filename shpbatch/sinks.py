@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["SUFFIXES", "Container", "sink_paths"]
+__all__ = ["KINDS", "SUFFIXES", "Container", "in_order", "kind_of", "of_kind", "sink_paths"]
 
 Container = Literal["files", "shz"]
 #: What the path of a sink ends in.
@@ -17,10 +17,45 @@ SUFFIXES: dict[Container, str] = {"files": ".shp", "shz": ".shz"}
 _UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*%]|^\.|[. ]$')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
 LONGEST = 100
+#: Layers of other geometries that were split off are named by them: ``roads_point.shp``.
+KINDS = ("point", "line", "polygon")
+
+
+def of_kind(label: str, kind: str) -> str:
+    """The label of what was split off the features of a label; no label holds a NUL otherwise."""
+    return f"{label}\0{kind}" if kind else label
+
+
+def kind_of(label: str) -> str:
+    """The kind of geometry that was split off; "" of what was not."""
+    kind = label.rpartition("\0")[2]
+    return kind if "\0" in label and kind in KINDS else ""
+
+
+def in_order(labels: Collection[str]) -> list[str]:
+    """Labels as they first appear, each before what was split off it, whatever the windows."""
+    bare = {_bare(label): None for label in labels}
+    return [own for label in bare for k in ("", *KINDS) if (own := of_kind(label, k)) in labels]
+
+
+def _bare(label: str) -> str:
+    kind = kind_of(label)
+    return label[: -len(kind) - 1] if kind else label
 
 
 def sink_paths(sink: str, labels: Sequence[str]) -> list[Path]:
     """A path for each label: the sink itself for the label "", else one in a folder of its name."""
+    bare = list(dict.fromkeys(map(_bare, labels)))
+    paths = dict(zip(bare, _paths(sink, bare), strict=True))
+    return [beside(paths[_bare(label)], kind_of(label)) for label in labels]
+
+
+def beside(path: Path, kind: str) -> Path:
+    """The path of what was split off a layer."""
+    return path.with_name(f"{path.stem}_{kind}{path.suffix}") if kind else path
+
+
+def _paths(sink: str, labels: Sequence[str]) -> list[Path]:
     if list(labels) == [""]:
         return [Path(sink)]
     taken: set[str] = set()

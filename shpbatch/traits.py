@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .aspects import Coords, Fields, Frame, Geometry, Rejected, Rows, Sinks
+from .aspects import Coords, Fields, Frame, Geometry, Rejected, Rows, Sinks, Vertices
 from .models import Recipe, Task
 from .registry import STEPS
 
@@ -78,12 +78,12 @@ def _traits(recipe: Recipe) -> Traits:
             fields |= dict.fromkeys(variant.columns(call.params))
     if Frame in reads:
         fields["*"] = None
-    touched = {Rows, Rejected, Geometry, Coords, Frame, Sinks}
+    touched = {Rows, Rejected, Geometry, Coords, Vertices, Frame, Sinks}
     return Traits(
         row_wise=row_wise,
         carries_shapes=not touched & writes,
         keeps_rows=not {Rows, Frame, Sinks} & writes,
-        decodes=bool({Coords, Geometry, Frame} & reads),
+        decodes=bool({Coords, Vertices, Geometry, Frame} & reads),
         fields=tuple(fields),
         writes_fields=Fields in writes,
         partitions=Sinks in writes,

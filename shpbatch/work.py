@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .account import Account
+from .account import Account, account_of
 from .container import contain
 from .destination import stage
 from .durable import translated
@@ -16,18 +16,19 @@ from .engine import apply_recipe
 from .errors import LayerError, WriteError
 from .fit import fit
 from .journal import Member, Staged, hash_of
-from .made import made_of
+from .made import header_of_sink, made_of
 from .models import Features, Header, Outcome, Sink, Task
 from .output import STEM, Made, Output
 from .parts import do_part, header_of, parts_of
 from .proof import prove
 from .reading import layer_of
 from .rejects import REJECTS, write_rejects
+from .repairs import REPAIRS, repairs_told, write_repairs
 from .shapefile.crs import has_shift
 from .shapefile.metadata_xml import write_aliases
 from .shapefile.reader import Reader
 from .shapefile.sidecars import write_sidecars
-from .sinks import SUFFIXES, sink_paths
+from .sinks import SUFFIXES, in_order, sink_paths
 from .traits import carries, traits_of
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ def do_task(task: Task, progress: Progress) -> Outcome:
     """Do a task; raise what prevents it."""
     if task.part:
         return do_part(task, layers, progress)
-    policy = task.policy
-    account = Account(on_bad_value=policy.on_bad_value, on_overflow=policy.on_overflow)
+    account = account_of(task)
     members = task.members or (task,)
     with stage(task.stage) as folder, translated(task.sink), ExitStack() as stack:
         work, carried = _Work(task, folder, account, stack), carries(task)
@@ -86,7 +86,9 @@ def layers(
 
         with reader.told(window.rows):
             done = fit(apply_recipe(task.recipe, layer, ticked))
+            beside = [fit(other) for other in done.beside]
         yield done
+        yield from beside
 
 
 @dataclass
@@ -103,8 +105,7 @@ class _Work:
 
     def add(self, header: Header, label: str, made: Made, reader: Reader) -> None:
         """Append a window to the set of its label."""
-        if self.task.union is not None:
-            header = self.task.union.header
+        header = header_of_sink(header, label, self.task.union)
         output = self.outputs.get(label)
         if output is None:
             folder = self.folder / str(len(self.outputs)) if label else self.folder
@@ -126,14 +127,14 @@ class _Work:
         features = self.account.features(sum(o.count for o in self.outputs.values()))
         if not features.balances():
             raise LayerError(f"the account of features does not balance: {features}", "unbalanced")
+        self.outputs = {label: self.outputs[label] for label in in_order(self.outputs)}
         sinks = sink_paths(self.task.sink, list(self.outputs))
         staged = []
         for output in self.outputs.values():
             self._complete(output)
         self._check_policy()
-        if self.account.rejects and self.outputs:
-            folder = next(iter(self.outputs.values())).folder
-            write_rejects(folder / f"{STEM}.{REJECTS}", self.account.rejects, self.readers)
+        if self.outputs:
+            self._write_aside(next(iter(self.outputs.values())).folder)
         for output, sink in zip(self.outputs.values(), sinks, strict=True):
             self._alias(output, sink.stem)
             if sink.suffix == SUFFIXES["shz"]:
@@ -151,6 +152,13 @@ class _Work:
             + _notes(self.account, features),
             renamed=tuple(dict.fromkeys(n for o in self.outputs.values() for n in o.renamed)),
         )
+
+    def _write_aside(self, folder: Path) -> None:
+        """Write what became of single features beside the first set."""
+        if self.account.rejects:
+            write_rejects(folder / f"{STEM}.{REJECTS}", self.account.rejects, self.readers)
+        if self.account.repairs:
+            write_repairs(folder / f"{STEM}.{REPAIRS}", self.account.repairs)
 
     def _check_policy(self) -> None:
         """Fail where features were rejected, or values lost, and that was not to be.
@@ -218,6 +226,7 @@ def _told(source: Header) -> list[str]:
 def _notes(account: Account, features: Features) -> tuple[str, ...]:
     found = [f"normalised: {flaw}" for flaw in account.flaws]
     found += [f"{text} ({count:,})" for text, count in account.notes.items()]
+    found += repairs_told(account.repairs)
     found += _lost(account)
     if account.rejects:
         first = account.rejects[0]

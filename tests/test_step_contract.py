@@ -24,7 +24,7 @@ from conftest import LAYERS, hand_made, write_shapefile
 
 import shpbatch.steps
 from shpbatch.account import Account
-from shpbatch.aspects import Coords, Fields, Frame, Geometry, Header, Names, Rows
+from shpbatch.aspects import Coords, Fields, Frame, Geometry, Header, Names, Rows, Vertices
 from shpbatch.engine import apply_header, apply_recipe
 from shpbatch.errors import LayerError
 from shpbatch.fit import fit
@@ -199,7 +199,7 @@ def check_carried(trial: Trial) -> None:
         return
     if Rows not in writes:
         assert len(after) == len(before) - len(before.account.rejects)
-    if not {Geometry, Coords} & writes:
+    if not {Geometry, Coords, Vertices} & writes:
         assert new[1] == old[1], "geometry"
     if not {Fields, Header} & writes:
         assert new[2:] == old[2:], "values"

@@ -115,7 +115,7 @@ class Ragged:
         return low, high
 
 
-def offsets_of(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+def offsets_of(sizes: NDArray[np.int64] | NDArray[np.bool_]) -> NDArray[np.int64]:
     """Offsets of runs of these sizes."""
     result = np.zeros(len(sizes) + 1, dtype=np.int64)
     np.cumsum(sizes, out=result[1:])

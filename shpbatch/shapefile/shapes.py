@@ -16,7 +16,13 @@ from .types import LINE, MULTIPOINT, PATCH, POINT, family, has_z
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Shapes", "to_shapes"]
+__all__ = ["LOST", "Shapes", "owners", "to_shapes"]
+
+#: What is said of a row that is `Shapes.lost`.
+LOST = (
+    "GEOS cannot hold this geometry (a line of 1 point, a ring that begins at NaN): "
+    "put drop-short-parts, or drop-non-finite, before the steps that need geometries"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +164,8 @@ def _polygons(
     given = np.flatnonzero(sizes)
     row, sizes = row[given], sizes[given]
     rings = offsets_of(sizes)
-    several = np.bincount(row, minlength=len(ragged))[row] > 1
-    shell = np.arange(len(row))
-    if several.any():
-        some = np.flatnonzero(several)
-        at = ragged_index(rings[:-1][some], sizes[some])
-        alone = _Maker(ragged.coords[:, :2], False, False).polygons(
-            index[at], offsets_of(sizes[some]), np.arange(len(some) + 1)
-        )
-        areas = signed_areas(ragged.coords, ragged.part_offsets)[given][some]
-        shell[some] = some[shells_of(alone, row[some], areas)]
+    rank = np.cumsum(np.diff(ragged.part_offsets) > 0) - 1
+    shell = rank[owners(ragged)[given]]
     # Each shell, then its holes, in the order of the file.
     order = np.lexsort((np.arange(len(row)), shell != np.arange(len(row)), shell))
     if (order != np.arange(len(row))).any():
@@ -180,6 +178,32 @@ def _polygons(
     cured = np.zeros(len(ragged), dtype=bool)
     cured[row[added[given]]] = True
     return cured
+
+
+def owners(ragged: Ragged) -> NDArray[np.int64]:
+    """The shell of each ring (p,), found by containment; a shell is its own.
+
+    Rings of rows in which one begins at NaN are shells.
+    """
+    owner = np.arange(len(ragged.part_offsets) - 1)
+    sizes = np.diff(ragged.part_offsets)
+    row = np.repeat(np.arange(len(ragged)), np.diff(ragged.row_offsets))
+    given = sizes > 0
+    first = ragged.coords[ragged.part_offsets[:-1][given]]
+    several = np.bincount(row[given], minlength=len(ragged)) > 1
+    several[row[given][np.isnan(first).any(axis=1)]] = False
+    some = np.flatnonzero(given & several[row])
+    if not len(some):
+        return owner
+    vertices = ragged_index(ragged.part_offsets[:-1][some], sizes[some])
+    coords = ragged.coords[vertices]
+    index, closed_sizes, _ = closed(coords, offsets_of(sizes[some]))
+    alone = _Maker(np.ascontiguousarray(coords[:, :2]), False, False).polygons(
+        index, offsets_of(closed_sizes), np.arange(len(some) + 1)
+    )
+    areas = signed_areas(coords, offsets_of(sizes[some]))
+    owner[some] = some[shells_of(alone, row[some], areas)]
+    return owner
 
 
 def _collect(

@@ -11,6 +11,7 @@ import shapely
 from ..aspects import Geometry, Header, Rejected
 from ..geometry import attempt, of_dimension
 from ..registry import step
+from ..repairs import tell_repairs
 
 
 @step
@@ -34,7 +35,7 @@ def make_valid(
     keep_lower_dim : bool
         Keep parts of a lower dimension than the highest of the result. A
         shapefile cannot hold them beside polygons: such a row is rejected
-        when it is written.
+        when it is written, unless ``--on-mixed`` says otherwise.
 
     Returns
     -------
@@ -48,6 +49,8 @@ def make_valid(
     Notes
     -----
     GEOS MakeValid (https://libgeos.org), as in ``gdal vector make-valid``.
+    What was repaired, why, and the area before and after is summed up in the
+    notes and stands by feature beside the output (``.repairs.jsonl``).
 
     Also known as: Fix geometries (QGIS), Repair Geometry (ArcGIS),
     ``-makevalid`` (ogr2ogr).
@@ -62,6 +65,8 @@ def make_valid(
     invalid = np.flatnonzero(~shapely.is_valid(geometry) & ~shapely.is_missing(geometry))
     result = geometry.copy()
     result[invalid], rejected = attempt(repaired, geometry[invalid])
+    done = np.delete(invalid, rejected.rows)
+    tell_repairs(done, geometry[done], result[done])
     return result, Rejected(invalid[rejected.rows], rejected.reasons)
 
 
