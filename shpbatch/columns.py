@@ -255,8 +255,16 @@ def put_header(layer: Layer, header: Header) -> Layer:
         if at is None:
             raise StepError(f"the header names a field '{wanted.name}' that is not there")
         left.remove(at)
-        picked.append(layer.columns[at])
+        picked.append(_in_encoding(layer, at, header.encoding))
     return replace(layer, header=replace(header, count=len(layer)), columns=tuple(picked))
+
+
+def _in_encoding(layer: Layer, at: int, encoding: str) -> Any:
+    """A column that is to be written in an encoding: text of another one is decoded."""
+    carried = isinstance(layer.columns[at], Slice | Patched)
+    if carried and layer.header.fields[at].type == "C" and encoding != layer.header.encoding:
+        return layer.values(at)
+    return layer.columns[at]
 
 
 def put_names(layer: Layer, names: Sequence[str]) -> Layer:

@@ -178,6 +178,7 @@ class Output:
         writer = TableWriter(
             self.fields, self.header.encoding, self._ldid(), on_overflow=self.on_overflow
         )
+        writer.recoded = self._is_recoded()
         writer.write(self.folder / f"{STEM}.dbf", self.pieces)
         self.notes |= writer.notes
         self.losses |= writer.losses
@@ -228,7 +229,7 @@ class Output:
 
     def _table_is_carried(self) -> bool:
         table = self.reader.table
-        if table is None or not self.reader.table_is_whole():
+        if table is None or self._is_recoded() or not self.reader.table_is_whole():
             return False
         columns = self.pieces[0].columns
         places = [(c.start, c.stop) for c in columns if isinstance(c, Slice)]
@@ -237,6 +238,9 @@ class Output:
         return (
             same and places == [(d.start, d.stop) for d in table.descriptors] and self._is_whole()
         )
+
+    def _is_recoded(self) -> bool:
+        return self.header.encoding_from == "recode"
 
     def _copy(self, extension: str) -> None:
         file = self.reader.file(extension)
@@ -253,7 +257,7 @@ class Output:
         own = self.reader.table.ldid if self.reader.table is not None else 0
         if told == "cpg" or (told == "ldid" and LDID.get(own) == encoding):
             return own
-        return LDID_OF.get(encoding, 0) if told == "ldid" else 0
+        return LDID_OF.get(encoding, 0) if told in ("ldid", "recode") else 0
 
 
 def _write_all(out: FileIO, data: memoryview) -> None:

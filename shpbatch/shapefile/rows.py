@@ -109,6 +109,8 @@ class TableWriter:
         Values that are wider than a field can be.
     spilled : int
         How many of these stand in a table beside.
+    recoded : bool
+        Names and the language byte are of another encoding than the source's.
     """
 
     fields: tuple[Field, ...]
@@ -120,6 +122,7 @@ class TableWriter:
     header: bytes = b""
     on_overflow: Literal["fail", "cut", "sidecar"] = "fail"
     spilled: int = 0
+    recoded: bool = False
 
     def write(self, path: Path, pieces: Sequence[Piece]) -> None:
         """Write the ``.dbf`` of some pieces, one at least.
@@ -131,8 +134,7 @@ class TableWriter:
         """
         count = sum(len(p.rows) for p in pieces)
         table = pieces[0].source.table
-        named = table is not None and [f.name for f in self.fields] == table.names(self.encoding)
-        if table is not None and named and all(self._is_unchanged(p, table) for p in pieces):
+        if table is not None and self._is_carried(pieces, table):
             head, length = table.header, table.length
         else:
             self._choose_widths(pieces)
@@ -152,6 +154,11 @@ class TableWriter:
                     first += len(part.rows)
             file.write(END_OF_FILE)
         self.spilled = spilled.count
+
+    def _is_carried(self, pieces: Sequence[Piece], table: Table) -> bool:
+        """Whether the header of the source is that of the sink, too."""
+        named = [f.name for f in self.fields] == table.names(self.encoding)
+        return named and not self.recoded and all(self._is_unchanged(p, table) for p in pieces)
 
     def _is_unchanged(self, piece: Piece, table: Table) -> bool:
         """Whether all fields of the source are carried, in their order and as they are."""
