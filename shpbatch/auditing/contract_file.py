@@ -55,8 +55,14 @@ def read_contract(path: str) -> Contract:
     reading = _Reading(Path(path).name, marks)
     rules = reading.rules(data)
     if reading.mistakes:
-        raise RecipeError("\n".join(reading.mistakes), "bad-contract")
+        raise RecipeError("\n".join(sorted(reading.mistakes, key=_place)), "bad-contract")
     return Contract(tuple(rules))
+
+
+def _place(mistake: str) -> list[int]:
+    """Line and column that a mistake begins with, to tell them in the order of the file."""
+    found = re.match(r"[^:]*:(\d+):(\d+)", mistake)
+    return [int(number) for number in found.groups()] if found else []
 
 
 @dataclass

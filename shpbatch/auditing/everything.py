@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..errors import ShpbatchError
-from ..findings import Finding, united
+from ..findings import Finding
 from ..mapping import Mapping, new_run_id
 from ..models import Outcome, Problem, Source
 from ..progress import Mode
@@ -78,4 +78,4 @@ def _codes(layer: LayerAudit) -> set[str]:
 def _united(left: tuple[Finding, ...], right: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Both; of a code that the headers told already, what reading it all tells."""
     fresh = {f.code for f in right}
-    return sorted_findings(united(tuple(f for f in left if f.code not in fresh), right))
+    return sorted_findings([*(f for f in left if f.code not in fresh), *right])

@@ -15,7 +15,7 @@ from .details import details
 from .footprint import footprint
 from .grid import PARTS, SEVERITIES, Audit, LayerAudit
 from .kinds import Kind, kinds_of
-from .marks import badge, text
+from .marks import badge, breakable, text
 from .svg import extent_map, land_symbol, locator, sketch_picture
 from .table import summary
 from .words import bytes_text, clean, command_of, counted
@@ -118,7 +118,8 @@ def _map(places: dict[str, LayerAudit], boxes: dict[str, Bounds4]) -> str:
     without = len(places) - len(boxes)
     told = f"{counted(len(boxes), 'layer')} on the map, each a link to its row"
     told += f"; {without:,} without a known place" if without else ""
-    return f'<section><h2>Extents</h2>{drawn}<p class="soft"><small>{told}.</small></p></section>'
+    below = f'<p class="soft"><small>{told}.</small></p>'
+    return f'<section class="extents"><h2>Extents</h2>{drawn}{below}</section>'
 
 
 def _grid(audit: Audit, places: dict[str, LayerAudit], boxes: dict[str, Bounds4]) -> str:
@@ -128,12 +129,15 @@ def _grid(audit: Audit, places: dict[str, LayerAudit], boxes: dict[str, Bounds4]
     head = "".join(f'<th scope="col" class="{css}">{title}</th>' for css, title in columns)
     body = []
     for folder, group in groupby(places.items(), key=lambda item: item[1].folder):
-        if folder:
+        members = list(group)
+        titled = bool(folder) and len(members) > 1
+        if titled:
             body.append(
                 f'<tbody class="folder"><tr class="folder"><th colspan="{len(columns) + 3}">'
                 f"{text(folder)}/</th></tr></tbody>"
             )
-        body += [_layer(row, layer, boxes.get(row), audit.deep) for row, layer in group]
+        for row, layer in members:
+            body.append(_layer(row, layer, boxes.get(row), audit.deep, titled))
     return (
         f'<h2>Layers</h2>{_filter(audit)}<table class="grid"><thead><tr>'
         f'<th scope="col">severity</th><th scope="col">layer</th><th></th>{head}</tr></thead>'
@@ -158,8 +162,9 @@ def _choice(name: str, label: str, checked: bool = False) -> str:
     return f'<label><input type="radio" name="only" id="only-{name}"{on}>{label}</label>'
 
 
-def _layer(row: str, layer: LayerAudit, box: Bounds4 | None, deep: bool) -> str:
-    name = layer.source.relative.rpartition("/")[2]
+def _layer(row: str, layer: LayerAudit, box: Bounds4 | None, deep: bool, titled: bool) -> str:
+    path, _, name = layer.source.relative.rpartition("/")
+    before = "" if titled or not path else f'<span class="path">{breakable(path)}/<wbr></span>'
     cells = dict(zip([title for _, title in _COLUMNS], _cells(layer), strict=True))
     shown = "".join(
         f'<td class="{css or title.lower()}"{_label(title, cells[title])}>{cells[title]}</td>'
@@ -175,7 +180,8 @@ def _layer(row: str, layer: LayerAudit, box: Bounds4 | None, deep: bool) -> str:
     return (
         f'<tbody class="layer {layer.severity or "ok"}" id="{row}"><tr class="row">'
         f'<td class="first">{badge(layer.severity)}</td>'
-        f'<td class="name"><details class="open"><summary>{text(name)}</summary></details></td>'
+        f'<td class="name"><details class="open"><summary>{before}{breakable(name)}</summary>'
+        f"</details></td>"
         f'<td class="thumb">{picture}</td>{shown}</tr>'
         f'<tr class="more"><td colspan="{span}">{details(layer, box)}</td></tr></tbody>'
     )
@@ -190,14 +196,18 @@ def _cells(layer: LayerAudit) -> Iterator[str]:
     header, reading = layer.header, layer.reading
     yield _marked(layer, "type", text(layer.type))
     yield _features(layer)
-    yield f"{reading.nulls + reading.empties:,}" if reading else ""
-    yield f"{reading.invalid:,}" if reading else ""
+    yield _amount(reading.nulls + reading.empties) if reading else ""
+    yield _amount(reading.invalid) if reading else ""
     yield _crs(layer)
     yield _encoding(layer)
     yield _marked(layer, "fields", f"{len(header.fields)}") if header else ""
     yield _parts(layer)
     yield bytes_text(layer.size)
     yield ", ".join(_problem(f) for f in _once(layer.findings))
+
+
+def _amount(number: int) -> str:
+    return f"{number:,}" if number else '<span class="soft">0</span>'
 
 
 def _marked(layer: LayerAudit, aspect: str, cell: str) -> str:
@@ -221,7 +231,7 @@ def _crs(layer: LayerAudit) -> str:
     if not layer.crs or not layer.crs_label:
         return "<small>none</small>"
     doubt = " <small>?</small>" if layer.crs.confidence < 0.6 else ""
-    return _marked(layer, "crs", f"{text(layer.crs_label)}{doubt}")
+    return _marked(layer, "crs", f"{breakable(layer.crs_label)}{doubt}")
 
 
 def _encoding(layer: LayerAudit) -> str:

@@ -50,7 +50,7 @@ def extent_map(placed: Sequence[tuple[str, LayerAudit, Bounds4]]) -> str:
     dot = view[2] / 220
     large_first = sorted(placed, key=lambda p: -_area(p[2]))
     drawn = "".join(
-        f'<a href="#{row}"><g class="{layer.severity or "ok"}"><title>'
+        f'<a href="#{row}"><g class="{layer.severity or "ok"}{_wide(box, view)}"><title>'
         f"{escape(clean(layer.source.relative))}</title>{_shape(box, dot)}</g></a>"
         for row, layer, box in large_first
     )
@@ -77,6 +77,11 @@ def sketch_picture(sketch: Sketch) -> str:
         f'<svg class="sketch" viewBox="0 0 {sketch.width} {sketch.height}" aria-hidden="true">'
         f'<path d="{path}"/></svg>'
     )
+
+
+def _wide(box: Bounds4, view: View) -> str:
+    """Class of what fills the map: a dozen such areas on each other would hide all else."""
+    return " wide" if _area(box) > view[2] * view[3] / 4 else ""
 
 
 def _view(boxes: Sequence[Bounds4], least: float) -> View:

@@ -72,6 +72,14 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     show_default=True,
     help="full: outputs survive a power cut; fast: a kill.",
 )
+@click.option(
+    "--gate",
+    is_flag=False,
+    flag_value="error",
+    type=click.Choice(["error", "warning"]),
+    help="Audit first: refuse the run where something as bad is found (default: error).",
+)
+@click.option("--expect", type=click.Path(), metavar="FILE", help="A contract; see audit. A gate.")
 @click.option("--prune", is_flag=True, help="Remove outputs whose sources are gone.")
 @click.option(
     "--wait",
