@@ -36,7 +36,8 @@ class Account:
     """Counters of one task, filled by the reader and by the engine as steps pass.
 
     ``on_bad_value`` is the policy for cells without a value of their type:
-    NULL and counted, or their rows rejected. ``flaws`` says, in order, why
+    NULL and counted, or their rows rejected; ``on_overflow`` the one for
+    values that no field can hold. ``flaws`` says, in order, why
     files of the source cannot be copied as they are. ``losses`` are what the
     format forced or a value forbade, each with its first example; ``source``
     is what is being read.
@@ -56,6 +57,7 @@ class Account:
     flaws: dict[str, None] = field(default_factory=dict)
     source: str = ""
     on_bad_value: Literal["null", "reject"] = "null"
+    on_overflow: Literal["fail", "cut", "sidecar"] = "fail"
 
     def add(self, other: Account) -> None:
         """Count in what another window counted."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Geometry = NDArray[np.object_]
     Rows = NDArray[np.int64]
     Sinks = pa.StringArray
+    Names = tuple[str, ...]
     Fields = pa.Table
     Frame = geopandas.GeoDataFrame
 else:
@@ -47,6 +48,9 @@ else:
     class Sinks:
         """Name of the output that each row goes to: a pyarrow array of text, without nulls."""
 
+    class Names:
+        """Name of every field, in file order: a tuple of text of any length."""
+
     class Fields:
         """A pyarrow.Table of the columns that the step names, and only these."""
 
@@ -64,11 +68,14 @@ __all__ = [
     "Expression",
     "FieldName",
     "Fields",
+    "FileName",
     "Frame",
     "Geometry",
     "Header",
+    "Names",
     "OtherLayer",
     "Rejected",
+    "Renaming",
     "Rows",
     "Sinks",
 ]
@@ -85,7 +92,7 @@ class Rejected:
 
 
 #: What the engine can give to a step or take from it.
-ASPECTS = (Coords, Bounds, Geometry, Fields, Header, Frame, Rows, Rejected, Sinks)
+ASPECTS = (Coords, Bounds, Geometry, Fields, Header, Frame, Rows, Rejected, Sinks, Names)
 
 
 class Text(str):
@@ -149,6 +156,28 @@ class Aggregate(Text):
     @classmethod
     def columns(cls, text: str) -> tuple[str, ...]:
         return (text.rpartition(":")[0],)
+
+
+class Renaming(Text):
+    """A new name for a field: ``population=pop``."""
+
+    kind = "new=old"
+
+    @classmethod
+    def check(cls, text: str) -> None:
+        new, _, old = text.partition("=")
+        if not new or not old or "\0" in new:
+            raise RecipeError(f"'{text}' is not NEW=OLD, two names of fields", "bad-rename")
+
+    @classmethod
+    def columns(cls, text: str) -> tuple[str, ...]:
+        return (text.partition("=")[2],)
+
+
+class FileName(Text):
+    """Path of a file that a step reads; an output is made anew when that changes."""
+
+    kind = "file"
 
 
 class CRS(Text):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .aspects import find_field
+from .aspects import Fields, Names, find_field
+from .declared import declared, sizes_of
 from .errors import StepError
 from .models import Field, Header
-from .shapefile.columns import Patched, Slice
+from .new_fields import check_names, holdable
+from .shapefile.columns import Patched, Slice, Whole, array_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,8 +33,6 @@ VIRTUAL_TYPES = {
     "OGR_GEOM_Y": "float64",
 }
 
-#: 0001-01-01 and 9999-12-31, in days since 1970.
-FIRST_DAY, LAST_DAY = -719_162, 2_932_896
 _LETTERS = {"string": "C", "int32": "N", "int64": "N", "float64": "N", "date32": "D", "bool": "L"}
 _WIDTHS = {"int32": (9, 0), "int64": (18, 0), "float64": (24, 15), "date32": (8, 0), "bool": (1, 0)}
 
@@ -95,6 +94,9 @@ def taken(column: Any, rows: NDArray[np.int64]) -> Any:
     """Rows of a column; a carried one is found by its rows in the source."""
     if isinstance(column, Slice):
         return column
+    if isinstance(column, Whole):
+        index = _arrow_index(rows)
+        return replace(column, array=column.array.take(index), text=column.text.take(index))
     if isinstance(column, Patched):
         return replace(column, array=column.array.take(_arrow_index(rows)), same=column.same[rows])
     return column.take(_arrow_index(rows))
@@ -118,7 +120,8 @@ def kind_of(name: str, arrow: pa.DataType) -> str:
     kind = next((k for k, t in ARROW_TYPES.items() if t.equals(arrow)), None)
     if kind is None:
         raise StepError(
-            f"field '{name}': dBASE has no type for {arrow}; cast it to text, number or DATE",
+            f"field '{name}': dBASE has no type for {arrow}; cast it to text, number or DATE, "
+            "or have that done with --on-overflow cut or sidecar",
             "field-type",
         )
     return kind
@@ -127,7 +130,7 @@ def kind_of(name: str, arrow: pa.DataType) -> str:
 def with_field(fields: tuple[Field, ...], new: Field) -> tuple[Field, ...]:
     """Fields with one replaced (of the same name, minding case last) or added.
 
-    A field whose type stays keeps its declared width.
+    A field whose type stays keeps its width, unless another one is declared.
     """
     # Asked first: where there is none, to look for names that are near costs the most.
     if new.name.casefold() not in {f.name.casefold() for f in fields}:
@@ -137,7 +140,7 @@ def with_field(fields: tuple[Field, ...], new: Field) -> tuple[Field, ...]:
     except StepError:  # several differ by case: none of them is meant
         return (*fields, new)
     kept = fields[at]
-    known = kept.type in "CNFDL" and kept.arrow == new.arrow
+    known = kept.type in "CNFDL" and kept.arrow == new.arrow and new.fresh
     kept = kept if known else replace(new, name=kept.name)
     return (*fields[:at], kept, *fields[at + 1 :])
 
@@ -211,10 +214,12 @@ def put_fields(layer: Layer, table: pa.Table, patch: bool = False) -> Layer:
             "row-mismatch",
         )
     fields, columns = layer.header.fields, list(layer.columns)
-    _check_names(table.column_names, layer.header.field_names())
-    for name, chunked in zip(table.column_names, table.columns, strict=True):
-        before, column = fields, _holdable(layer, name, chunked.combine_chunks())
-        fields = with_field(fields, field_of(name, kind_of(name, column.type)))
+    check_names(table.column_names, layer.header.field_names())
+    for told, chunked in zip(table.schema, table.columns, strict=True):
+        name, before = told.name, fields
+        column = holdable(name, chunked.combine_chunks(), layer.account)
+        new = field_of(name, kind_of(name, array_of(column).type))
+        fields = with_field(fields, declared(new, *sizes_of(told.metadata)))
         if len(fields) > len(before):
             columns.append(column)
             continue
@@ -225,62 +230,19 @@ def put_fields(layer: Layer, table: pa.Table, patch: bool = False) -> Layer:
     return replace(layer, header=header, columns=tuple(columns))
 
 
-def _check_names(given: Sequence[str], known: Sequence[str]) -> None:
-    """Refuse names of new fields that no ``.dbf`` holds, or not beside the others.
-
-    Raises
-    ------
-    StepError
-        ``name-too-long``, ``bad-name``, ``names-collide``.
-    """
-    times = Counter(name.casefold() for name in given)
-    for name in set(given) - set(known):
-        if not name:
-            raise StepError("a field has no name; give it one of 1 to 10 bytes", "name-too-long")
-        if "\0" in name:
-            raise StepError(f"a field cannot be named {name!r}: it would end there", "bad-name")
-        if times[name.casefold()] > 1:
-            alike = [other for other in given if other.casefold() == name.casefold()]
-            raise StepError(
-                f"fields {' and '.join(map(repr, alike))} are one to a reader that does not mind "
-                "case; rename one",
-                "names-collide",
-            )
-
-
-def _holdable(layer: Layer, name: str, column: Any) -> Any:
-    """The column without what no ``.dbf`` holds: NaN, infinity, dates beyond the year 9999."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_floating(column.type):
-        good, what = pc.is_finite(column), "numbers that are not finite"
-    elif pa.types.is_date32(column.type):
-        days = column.cast(pa.int32())
-        good = pc.and_(pc.greater_equal(days, FIRST_DAY), pc.less_equal(days, LAST_DAY))
-        what = "dates outside the years 1 to 9999"
-    else:
-        return column
-    good = good.fill_null(True)
-    if pc.all(good, min_count=0).as_py():
-        return column
-    bad = pc.indices_nonzero(pc.invert(good))
-    example = str(column[bad[0].as_py()].cast(pa.string()))
-    layer.account.lose(f"field {name}: {what} are written as NULL", len(bad), example)
-    return pc.if_else(good, column, None)
-
-
 def _replaced(layer: Layer, at: int, column: Any) -> Any:
     """A new column for a carried one; cells that did not change keep their bytes."""
     import pyarrow.compute as pc
 
     old = layer.columns[at]
-    if not isinstance(old, Slice):
+    if not isinstance(old, Slice | Whole) or isinstance(column, Whole):
         return column
     values = layer.values(at)
     equal = pc.equal(values, column).fill_null(False)
     equal = pc.or_(equal, pc.and_(pc.is_null(values), pc.is_null(column)))
     same = equal.to_numpy(zero_copy_only=False)
+    if isinstance(old, Whole):  # what is left over goes where the value does
+        return old if same.all() else Whole(column, pc.if_else(equal, old.text, None), old.what)
     return old if same.all() else Patched(column, old, same)
 
 
@@ -295,3 +257,18 @@ def put_header(layer: Layer, header: Header) -> Layer:
         left.remove(at)
         picked.append(layer.columns[at])
     return replace(layer, header=replace(header, count=len(layer)), columns=tuple(picked))
+
+
+def put_names(layer: Layer, names: Sequence[str]) -> Layer:
+    """Give the fields other names; their columns stay as they are."""
+    pairs = zip(layer.header.fields, names, strict=True)
+    fields = tuple(replace(f, name=name) for f, name in pairs)
+    return replace(layer, header=replace(layer.header, fields=fields))
+
+
+#: How an aspect that concerns columns is replaced.
+PUT: dict[type, Callable[[Layer, Any], Layer]] = {
+    Header: put_header,
+    Fields: put_fields,
+    Names: put_names,
+}

@@ -54,7 +54,8 @@ def claim(dst: str, wait: float = 0.0) -> Iterator[Path]:
     """
     state = Path(dst, STATE)
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        state.parent.mkdir(parents=True, exist_ok=True)
+        state.mkdir(mode=0o700, exist_ok=True)
         if os.name != "nt":
             state.chmod(0o700)
         held = open(state / "run.lock", "a+b")  # noqa: SIM115 (closed by the with below)

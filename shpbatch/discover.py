@@ -24,10 +24,11 @@ _SKIPPED = (".shpbatch", "__MACOSX")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Sources in sorted order, and what was passed over, with the reason."""
+    """Sources in sorted order; what was passed over, with the reason; named folders without any."""
 
     sources: tuple[Source, ...]
     ignored: tuple[tuple[str, str], ...] = ()
+    empty: tuple[str, ...] = ()
 
 
 def discover(
@@ -65,17 +66,27 @@ def discover(
     include, exclude = list(include), list(exclude)
     named = [str(s) for s in _expanded(src)]
     ignored: list[tuple[str, str]] = []
+    empty: list[str] = []
     wanted = (
         source
         for name in named
-        for source in _sources(name, avoid, ignored)
+        for source in _counted(name, _sources(name, avoid, ignored), empty)
         if not (include or exclude) or _wanted(source.relative, include, exclude)
     )
     once = wanted if len(named) == 1 else _once(wanted)  # a folder has no file twice
     found = sorted(once, key=lambda s: (s.path, s.member or ""))[:limit]
     if not found:
         raise SourceError(_nothing(named, bool(include or exclude)), "no-sources")
-    return Found(tuple(found), tuple(ignored))
+    return Found(tuple(found), tuple(ignored), tuple(empty))
+
+
+def _counted(name: str, sources: Iterable[Source], empty: list[str]) -> Iterator[Source]:
+    """The sources of a name, which is noted where there is none."""
+    source = None
+    for source in sources:
+        yield source
+    if source is None:
+        empty.append(name)
 
 
 def _once(sources: Iterable[Source]) -> Iterable[Source]:
@@ -111,7 +122,11 @@ def _lines(text: str) -> list[str]:
 def _sources(name: str, avoid: str | None, ignored: list[tuple[str, str]]) -> Iterator[Source]:
     if os.path.isdir(name):
         start = len(os.path.join(name, ""))
+        root = os.path.join(os.path.realpath(name), "")
         for path in _walk(name, avoid):
+            if os.path.islink(path) and not os.path.realpath(path).startswith(root):
+                ignored.append((path, "a link to outside of the folder; name it to have it done"))
+                continue
             yield from _of_file(path, path[start:].replace(os.sep, "/"), ignored)
     elif os.path.exists(name):
         yield from _of_file(name, os.path.basename(name), ignored, named=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 
 from .errors import StepError
@@ -149,6 +150,8 @@ def _plain(array: Any) -> Any:
     if pa.types.is_floating(kind):
         return array.cast(pa.float64())
     if pa.types.is_integer(kind):
+        if pa.types.is_uint64(kind) and (pc.max(array).as_py() or 0) >= 2**63:
+            return array  # what becomes of it is said where it is put into the layer
         return array.cast(pa.int32() if kind.bit_width < 32 else pa.int64(), safe=True)
     return array
 

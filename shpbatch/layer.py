@@ -14,7 +14,7 @@ from .aspects import find_field
 from .errors import ReadError, StepError
 from .header import shape_code
 from .models import Header
-from .shapefile.columns import Patched, Slice
+from .shapefile.columns import Slice, array_of
 from .shapefile.encode import encode
 from .shapefile.ragged import Ragged, ring_reversed
 from .shapefile.records import NO_RECORDS, Records, join_records
@@ -120,7 +120,7 @@ class Layer:
         """The column at a place, as an Arrow array."""
         column = self.columns[at]
         if not isinstance(column, Slice):
-            return column.array if isinstance(column, Patched) else column
+            return array_of(column)
         assert self.body is not None
         return self.body.values(column, self.header.fields[at], self.header.encoding, self.rows)
 
@@ -248,14 +248,10 @@ class Layer:
 
     def put(self, aspect: type, value: Any) -> Layer:
         """The layer with one aspect replaced; rows must be the layer's own."""
-        if aspect is aspects.Header:
-            from .columns import put_header
+        if aspect in (aspects.Header, aspects.Fields, aspects.Names):
+            from .columns import PUT
 
-            return put_header(self, value)
-        if aspect is aspects.Fields:
-            from .columns import put_fields
-
-            return put_fields(self, value)
+            return PUT[aspect](self, value)
         if aspect is aspects.Geometry:
             return self._put_shapes(np.asarray(value, dtype=object))
         if aspect is aspects.Coords:

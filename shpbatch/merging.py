@@ -57,8 +57,8 @@ def merged(tasks: Sequence[Task], headers: Sequence[Header | None], merge: Merge
     ------
     PlanError
         Where one of the sources cannot be done, or they do not go together:
-        ``merge-types``, ``merge-crs``, ``merge-fields``, ``name-too-long``,
-        ``field-exists``, ``too-large``.
+        ``merge-types``, ``merge-crs``, ``merge-fields``, ``field-exists``,
+        ``too-large``.
     """
     for task in tasks:
         if task.problem:

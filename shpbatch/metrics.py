@@ -36,7 +36,7 @@ def metrics(report: Report) -> str:
     def put(name: str, what: str, values: dict[str, float]) -> None:
         lines.append(f"# HELP shpbatch_{name} {what}")
         lines.append(f"# TYPE shpbatch_{name} gauge")
-        lines.extend(f"shpbatch_{name}{{{label}{more}}} {v:g}" for more, v in values.items())
+        lines.extend(f"shpbatch_{name}{{{label}{more}}} {v:.15g}" for more, v in values.items())
 
     now = time.time()
     put("last_run_timestamp_seconds", "When the last run ended.", {"": now})

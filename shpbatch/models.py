@@ -62,7 +62,9 @@ class Field:
     ``type`` is the dBASE letter: C text, N or F number, D date, L logical.
     ``width`` and ``decimals`` are in bytes. ``fresh`` is a field that a step
     added: its type is known, its width is the widest that it may take, and
-    becomes as narrow as its values allow when they are all known.
+    becomes as narrow as its values allow when they are all known. A ``fixed``
+    one has the width that was asked for, whatever its values are. The name
+    may be longer than a ``.dbf`` holds until it is written (`field_names`).
     """
 
     name: str
@@ -70,6 +72,7 @@ class Field:
     width: int = 0
     decimals: int = 0
     fresh: bool = field(default=False, compare=False)
+    fixed: bool = field(default=False, compare=False)
 
     @property
     def arrow(self) -> str:
@@ -192,7 +195,8 @@ class Outcome:
     for the log, never for the screen; ``notes`` what a person should know of
     an output that is nevertheless complete. ``why`` says why it was made;
     ``staged`` are sets that lie in the stage and wait to be published, and
-    ``seen`` the state of the sources' files when they were read.
+    ``seen`` the state of the sources' files when they were read. ``renamed``
+    are fields whose names a ``.dbf`` does not hold: name, written name, encoding.
     """
 
     sources: tuple[str, ...]
@@ -209,6 +213,7 @@ class Outcome:
     why: str = ""
     staged: tuple[Any, ...] = ()
     seen: Mapping[str, Any] = field(default_factory=dict)
+    renamed: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +242,8 @@ class Task:
         What the output depends on; its sources' files where these must stay as planned.
     owned : frozenset of str
         Outputs that an earlier run made of this task, and that it may replace.
+    names : dict of str to str
+        What field names that a ``.dbf`` does not hold are written as, in all of the run.
     """
 
     source: Source
@@ -257,6 +264,7 @@ class Task:
     why: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     owned: frozenset[str] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +273,8 @@ class Report:
 
     ``stopped`` says why the run ended before its list did, if it did:
     ``max-failures``, ``max-seconds``, ``SIGINT`` or ``SIGTERM``. ``vanished``
-    are outputs whose sources are gone, by their path below the destination.
+    are outputs whose sources are gone, by their path below the destination, and
+    ``pruned`` those that were removed.
     """
 
     run_id: str
@@ -275,3 +284,4 @@ class Report:
     stopped: str | None = None
     dst: str | None = None
     vanished: tuple[str, ...] = ()
+    pruned: tuple[str, ...] = ()

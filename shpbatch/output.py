@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from .field_names import layer_names
 from .header import shape_code
 from .models import Field, Header
 from .shapefile.aside import put_aside
@@ -83,14 +84,22 @@ class Output:
         Of the outgoing layer.
     carried : bool
         No step touched rows or geometry.
+    taken : dict of str to str
+        What field names that a ``.dbf`` does not hold are written as.
+    on_overflow : {"fail", "cut", "sidecar"}
+        What becomes of values that are wider than a field can be.
     flaws : dict
         Why carried files cannot be copied whole.
     fields : tuple of Field
-        With the widths that they have at the end.
+        With the names and widths that they have at the end.
+    renamed : list of tuple of str
+        Name, written name and encoding of fields whose names are too long.
     head : bytes
         Header of the ``.shp``, unless it was carried whole.
     table_head : bytes
         Header of the ``.dbf``, unless it was carried whole.
+    spilled : int
+        Values that are wider than their fields, and whole in a table beside.
     copied : list of str
         Extensions that were carried whole.
     """
@@ -99,6 +108,8 @@ class Output:
     reader: Reader
     header: Header
     carried: bool = False
+    taken: Mapping[str, str] = field(default_factory=dict)
+    on_overflow: Literal["fail", "cut", "sidecar"] = "fail"
     flaws: dict[str, None] = field(default_factory=dict)
     count: int = 0
     notes: dict[str, int] = field(default_factory=dict)
@@ -108,8 +119,10 @@ class Output:
     kept: list[Kept] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
     fields: tuple[Field, ...] = ()
+    renamed: list[tuple[str, str, str]] = field(default_factory=list)
     head: bytes = b""
     table_head: bytes = b""
+    spilled: int = 0
     _shp: ShpWriter | None = None
 
     def add(self, made: Made) -> None:
@@ -156,18 +169,33 @@ class Output:
         elif self._shp is not None:
             self._shp.finish()
             self.head = self._shp.head
-        self.fields = self.header.fields
+        self._name_fields()
         if self._table_is_carried():
             self._copy("dbf")
             return
         if not self.fields:
             return
-        writer = TableWriter(self.fields, self.header.encoding, self._ldid())
+        writer = TableWriter(
+            self.fields, self.header.encoding, self._ldid(), on_overflow=self.on_overflow
+        )
         writer.write(self.folder / f"{STEM}.dbf", self.pieces)
         self.notes |= writer.notes
         self.losses |= writer.losses
         self.examples |= writer.examples
         self.fields, self.table_head = writer.fields, writer.header
+        self.spilled = writer.spilled
+
+    def _name_fields(self) -> None:
+        """Fields get the names that they are written under."""
+        table, encoding = self.reader.table, self.header.encoding
+        own = table.names(encoding) if table is not None else []
+        long = self.header.field_names()
+        short = layer_names(long, encoding, self.taken, own)
+        self.renamed = [(a, b, encoding) for a, b in zip(long, short, strict=True) if a != b]
+        named = zip(self.header.fields, short, strict=True)
+        self.fields = tuple(replace(f, name=name) for f, name in named)
+        for name, written, _ in self.renamed:
+            self.losses[f"field {name} is written as {written}"] = 1
 
     def _carry(self) -> None:
         if not self.flaws and not self.reader.file_flaws() and self._is_whole():
@@ -205,6 +233,7 @@ class Output:
         columns = self.pieces[0].columns
         places = [(c.start, c.stop) for c in columns if isinstance(c, Slice)]
         same = len(places) == len(columns)
+        same = same and [f.name for f in self.fields] == table.names(self.header.encoding)
         return (
             same and places == [(d.start, d.stop) for d in table.descriptors] and self._is_whole()
         )

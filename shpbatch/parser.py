@@ -57,11 +57,13 @@ def shp_parser(
     start = time.monotonic()
     try:
         from .discover import discover
+        from .naming import names_of_run
         from .recipe import as_recipe
 
         source = discover([os.fspath(path)]).sources[0]
         sink = str(Path(dst, source.relative))
         task = Task(source, as_recipe(recipe), sink, os.fspath(dst), overwrite=overwrite)
+        task = replace(task, names=names_of_run((), os.fspath(dst)))
         return run_alone(task)
     except Exception as error:
         return failure((os.fspath(path),), error, time.monotonic() - start)

@@ -97,7 +97,8 @@ def folder_of(task: Task, name: str) -> Path:
 def do_part(task: Task, layers: Layers, progress: Progress) -> Outcome:
     """Do a source, or some rows of it, and leave the result as a part."""
     before = header_of(task)
-    account = Account(on_bad_value=task.policy.on_bad_value, source=task.source.name)
+    policy, name = task.policy, task.source.name
+    account = Account(on_bad_value=policy.on_bad_value, on_overflow=policy.on_overflow, source=name)
     carried = carries(task)
     folder = folder_of(task, task.part)
     shutil.rmtree(folder, ignore_errors=True)  # of a worker that was killed

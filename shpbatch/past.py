@@ -64,7 +64,7 @@ class Past:
         if task.source.problem and not task.members:
             return replace(task, problem=task.source.problem)
         key = key_of(self.dst, task.sink)
-        depends = now = provenance(task, merge)
+        depends = now = provenance(task, merge, self.rules.hashed)
         made = self.made(key)
         trouble = None if self.ledger is None else self.ledger.trouble_of(key)
         if made or trouble or self.rules.hashed:  # else there is nothing to compare with
@@ -129,14 +129,34 @@ def _exists(source: str) -> bool:
     return path.exists() or any(p.is_file() for p in path.parents)
 
 
-def prune(dst: str, ledger: Ledger, keys: Iterable[str]) -> list[str]:
-    """Remove outputs whose sources are gone; return those that stay, as they were edited."""
+def prune(
+    dst: str, ledger: Ledger, keys: Iterable[str], empty: Iterable[str] = ()
+) -> tuple[list[str], list[str]]:
+    """Remove outputs whose sources are gone.
+
+    Parameters
+    ----------
+    dst : str
+    ledger : Ledger
+    keys : iterable of str
+        Of the outputs.
+    empty : iterable of str
+        Folders that were named and have nothing in them, as a share that is
+        not mounted: what was made of them stays.
+
+    Returns
+    -------
+    tuple of list of str and list of str
+        What stays, also because it was edited, and what was removed.
+    """
+    unmounted = tuple(os.path.join(os.path.abspath(folder), "") for folder in empty)
     kept, gone = [], []
     for key in keys:
         made = ledger.made_of(key)
         if made is None:
             continue
-        if edited(made.members, dst):
+        lost = any(source.startswith(unmounted) for source in made.provenance["sources"])
+        if lost or edited(made.members, dst):
             kept.append(key)
             continue
         for name in sorted(made.members, key=lambda n: not n.endswith(".shp")):
@@ -144,4 +164,4 @@ def prune(dst: str, ledger: Ledger, keys: Iterable[str]) -> list[str]:
         gone.append(key)
     with ledger.together():
         ledger.forget_made(gone)
-    return kept
+    return kept, gone

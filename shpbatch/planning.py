@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from .discover import Found
 from .errors import PlanError
 from .merging import Merge, merged
 from .models import Header, Recipe, Source, Task
+from .naming import has_long_names, names_of_run
 from .outlook import forget_headers, outlook
 from .past import Past
 from .policy import Policy
@@ -32,6 +33,8 @@ class Plan:
     ``headers`` stand beside ``tasks``: what each sink's header will be (the
     source's own where a step refuses it), None where the source cannot be read
     or need not be. ``vanished`` are outputs whose sources are gone, by key.
+    ``names`` says how fields are written whose names a ``.dbf`` does not hold;
+    ``empty`` are named folders that hold no source.
     """
 
     tasks: tuple[Task, ...]
@@ -40,6 +43,8 @@ class Plan:
     ignored: tuple[tuple[str, str], ...] = ()
     vanished: tuple[str, ...] = ()
     stamp: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    empty: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +81,8 @@ def make_plan(
     Raises
     ------
     PlanError
-        ``sink-clash``, ``source-is-sink``, ``exists``, ``dst-is-file``, or
-        the steps' own code where they refuse every source.
+        ``sink-clash``, ``source-is-sink``, ``exists``, ``dst-is-file``,
+        ``bad-mapping``, or the steps' own code where they refuse every source.
     """
     if os.path.exists(dst) and not os.path.isdir(dst):
         raise PlanError(f"{dst}: is a file; -o names a folder", "dst-is-file")
@@ -89,8 +94,13 @@ def make_plan(
     else:
         planned, after = _outlooks((past.judged(task) for task in tasks), headers)
     _refuse_all(planned, after)
+    names = names_of_run(_all_headers(planned, after), dst)
+    if names:
+        planned = [t if t.skip or t.problem else replace(t, names=names) for t in planned]
     gone = past.vanished(planned)
-    return Plan(tuple(planned), tuple(after), dst, found.ignored, gone, past.stamp)
+    return Plan(
+        tuple(planned), tuple(after), dst, found.ignored, gone, past.stamp, names, found.empty
+    )
 
 
 def _tasks(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Iterator[Task]:
@@ -128,6 +138,14 @@ def _outlooks(judged: Iterable[Task], limit: int | None) -> Planned:
     if limit is not None and read == limit and all(refused):
         return _outlooks(tasks, None)  # perhaps nothing can be done at all
     return tasks, headers
+
+
+def _all_headers(tasks: list[Task], headers: list[Header | None]) -> list[Header | None]:
+    """The headers; where some have names to be planned, also those that were not asked for."""
+    if len(tasks) <= HEADERS or not any(map(has_long_names, headers)):
+        return headers
+    pairs = zip(tasks, headers, strict=True)
+    return [header or outlook(task)[1] for task, header in pairs]
 
 
 def _merged(tasks: list[Task], merge: Merge, past: Past) -> Planned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,10 @@ from .errors import LayerError, SourceError, WriteError
 from .models import Field, Source
 from .output import STEM, Kept, Made, Output
 from .shapefile.cast import Cast, as_wide, cast_cells
-from .shapefile.columns import Missing, Slice, array_of
+from .shapefile.columns import Missing, Slice, array_of, cells_of
 from .shapefile.reader import Reader
 from .shapefile.shp import Declined, decode
+from .shapefile.spilled import OVERFLOW, read_spilled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,6 +52,7 @@ def prove(output: Output) -> None:
             _structure(output, staged)
             for kept in output.kept:
                 _window(output, staged, kept)
+            _overflow(output)
     except WriteError:
         raise
     except (LayerError, SourceError, OSError, Declined) as error:
@@ -136,6 +139,35 @@ def _window(output: Output, staged: Reader, kept: Kept) -> None:
             raise _differs(f"field {f.name} is not read back as it was meant")
 
 
+def _overflow(output: Output) -> None:
+    """The table of whole values: all that was counted, and those of the windows as they are."""
+    path = output.folder / f"{STEM}.{OVERFLOW}"
+    if bool(output.spilled) != path.exists():
+        raise _incomplete(f"the .{OVERFLOW} is not there, or there for nothing")
+    if not output.spilled:
+        return
+    try:
+        found = sorted(read_spilled(path))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise _incomplete(f"the .{OVERFLOW}: {error}") from None
+    if len(found) != output.spilled:
+        raise _incomplete(f"the .{OVERFLOW} has {len(found)} values of {output.spilled}")
+    for kept in output.kept:
+        meant = sorted(_spilled(output, kept))
+        stop = kept.first + len(kept.made.piece.rows)
+        if [v for v in found if kept.first <= v[0] < stop] != meant:
+            raise _differs(f"values in the .{OVERFLOW} are not those that were meant")
+
+
+def _spilled(output: Output, kept: Kept) -> Iterator[tuple[int, str, str]]:
+    """Whole values of a window that their fields do not hold: row, field, value."""
+    piece = kept.made.piece.loaded()
+    body = piece.source.picked(piece.numbers) if piece.source.table is not None else None
+    for f, column in zip(output.fields, piece.columns, strict=True):
+        for row, _, value in cells_of(column, f, body, output.header.encoding)[2]:
+            yield kept.first + row, f.name, value
+
+
 def _same_cells(
     cells: NDArray[np.uint8],
     f: Field,
@@ -170,8 +202,10 @@ def _same_values(cells: Any, f: Field, meant: Any, encoding: str) -> bool:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    from .shapefile.overflow import kept
     from .shapefile.values import decode_cells
 
+    meant, _ = kept(meant, f, encoding)
     found = decode_cells(cells, f, encoding).array
     if f.type == "C":
         meant = pc.ascii_rtrim(meant, " ")

@@ -79,19 +79,19 @@ class _ById:
         return isinstance(other, _ById) and other.recipe is self.recipe
 
 
-def provenance(task: Task, merge: Any = None) -> dict[str, Any]:
+def provenance(task: Task, merge: Any = None, hashed: bool = False) -> dict[str, Any]:
     """What the output of a task depends on besides its sources: one object for all tasks alike.
 
     There may be 100,000 of them.
     """
-    return _shared(_ById(task.recipe), task.policy, merge)
+    return _shared(_ById(task.recipe), task.policy, merge, hashed)
 
 
 @lru_cache(maxsize=256)
-def _shared(known: _ById, policy: Policy, merge: Any) -> dict[str, Any]:
+def _shared(known: _ById, policy: Policy, merge: Any, hashed: bool) -> dict[str, Any]:
     return {
         "recipe": _plain_recipe(known, policy, merge),
-        "layers": _second_layers(known),
+        "layers": _second_layers(known, hashed),
         "versions": _versions(known),
     }
 
@@ -123,9 +123,14 @@ def _name(source: Source) -> str:
 
 def _plain_recipe(known: _ById, policy: Policy, merge: Any) -> list[Any]:
     """Steps with their parameters, and the policies that change what is written."""
+    from .registry import STEPS
+
     steps = []
     for call in known.recipe.steps:
         params = {k: v for k, v in sorted(call.params.items()) if v is not None}
+        for p in STEPS.resolve(call).parameters:
+            if _names_a_file(p) and p.name in params:  # from whatever folder a run is started
+                params[p.name] = os.path.abspath(str(params[p.name]))
         steps.append([call.name, params, _code_of(call.function)])
     settings = {k: v for k, v in asdict(policy).items() if k != "proof"}
     found: list[Any] = json.loads(
@@ -150,24 +155,28 @@ def _code_of(function: bytes | None) -> str | None:
     return hashlib.sha256(text).hexdigest()[:16]
 
 
-def _second_layers(known: _ById) -> dict[str, Signature]:
+def _second_layers(known: _ById, hashed: bool) -> dict[str, Signature]:
     """State of the layers that steps name besides the source, looked at once for a plan."""
     from .registry import STEPS
 
     found: dict[str, Signature] = {}
     for call in known.recipe.steps:
         for p in STEPS.resolve(call).parameters:
-            if p.text is None or p.text.kind != "layer" or not call.params.get(p.name):
+            if not _names_a_file(p) or not call.params.get(p.name):
                 continue
-            path = str(call.params[p.name])
+            path = os.path.abspath(str(call.params[p.name]))
             if path.lower().endswith(".shp"):
                 try:
-                    found[path] = signature(Source(path, os.path.basename(path)))
+                    found[path] = signature(Source(path, os.path.basename(path)), hashed)
                     continue
                 except (ShpbatchError, OSError):
                     pass  # told below as a file that is not there
-            found[path] = {"file": _state(path, False)}
+            found[path] = {"file": _state(path, hashed)}
     return found
+
+
+def _names_a_file(parameter: Any) -> bool:
+    return parameter.text is not None and parameter.text.kind in ("layer", "file")
 
 
 def _versions(known: _ById) -> dict[str, str]:

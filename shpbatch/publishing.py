@@ -18,6 +18,7 @@ from .provenance import changed_files, sources_of
 from .runlog import outcome_record
 from .settling import in_the_way, lean, told, unknown
 from .siblings import siblings
+from .staleness import edited
 
 __all__ = ["key_of", "publish", "record", "recover", "resume"]
 
@@ -45,7 +46,11 @@ def publish(
     state = Path(dst, STATE)
     outcomes = [in_the_way(task, outcome) or outcome for _, task, outcome in batch]
     wanted = [
-        (staged, _note(dst, run_id, task, outcome), _left_over(task, outcome) if first else ())
+        (
+            staged,
+            _note(dst, run_id, task, outcome),
+            (*_left_over(task, outcome), *_outdated(dst, ledger, task, outcome)) if first else (),
+        )
         for (_, task, _), outcome in zip(batch, outcomes, strict=True)
         if outcome.status == "done"
         for first, staged in zip(_FIRST, outcome.staged, strict=False)
@@ -179,6 +184,7 @@ def resume(dst: str, sink: str, files: Files) -> bool:
         ):
             for entry in entries:
                 move(entry, files)
+            settle(entries, files)
             finish(path, entries, files)
             return True
     return False
@@ -212,6 +218,16 @@ def _left_over(task: Task, outcome: Outcome) -> list[str]:
         for sink in sorted(task.owned - made)
         for name in siblings(sink)
     ]
+
+
+def _outdated(dst: str, ledger: Ledger | None, task: Task, outcome: Outcome) -> list[str]:
+    """Metadata that an earlier run wrote for names of fields that this one has not."""
+    made = None if ledger is None else ledger.made_of(key_of(dst, task.sink))
+    if made is None:
+        return []
+    new = {key_of(dst, s.place(e)) for s in outcome.staged for e in s.members}
+    ours = {n: m for n, m in made.members.items() if n.endswith(".shp.xml") and n not in new}
+    return [os.path.join(dst, n) for n in ours if n not in edited(ours, dst)]
 
 
 def _provenance(task: Task, outcome: Outcome) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from .models import Features, Outcome, Report
 from .runlog import outcome_record
 from .talk import one_line
 
-__all__ = ["as_json", "exit_code", "files", "summary", "totals"]
+__all__ = ["as_json", "exit_code", "files", "headline", "summary", "totals"]
 
 _SIGNALS = {"SIGINT": 130, "SIGTERM": 143}
 _SHOWN = 20
@@ -65,23 +65,15 @@ def totals(report: Report) -> dict[str, Any]:
         "files": files(report),
         "features": asdict(features(report)),
         "vanished": list(report.vanished),
+        "pruned": list(report.pruned),
         "log": report.log,
     }
 
 
 def summary(report: Report) -> str:
     """The run in a few lines, failures first."""
-    counts = files(report)
-    fresh = sum(o.code == "up-to-date" for o in report.outcomes)
-    skipped = f"{counts['skipped'] - fresh:,} skipped" + (
-        f", {fresh:,} up to date" if fresh else ""
-    )
-    lines = [
-        f"{counts['done']:,} done, {counts['failed']:,} failed, {skipped} "
-        f"of {counts['total']:,} files in {report.seconds:.1f} s"
-        + (f" -> {one_line(report.dst)}" if report.dst else ""),
-        _account(features(report)),
-    ]
+    where = f" -> {one_line(report.dst)}" if report.dst else ""
+    lines = [headline(report) + where, _account(features(report))]
     if report.stopped:
         lines.append(f"stopped early: {report.stopped}")
     lines += _list("failed", _failures([o for o in report.outcomes if _failed(o)]))
@@ -90,9 +82,22 @@ def summary(report: Report) -> str:
     lines += _list("made, and why", _reasons(report))
     vanished = [one_line(key) for key in report.vanished]
     lines += _list("outputs without a source (--prune removes them)", vanished)
+    lines += _list("removed, as their sources are gone", [one_line(k) for k in report.pruned])
     if report.log:
         lines.append(f"log: {one_line(report.log)}")
     return "\n".join(lines)
+
+
+def headline(report: Report) -> str:
+    """The run in one line."""
+    counts = files(report)
+    fresh = sum(o.code == "up-to-date" for o in report.outcomes)
+    skipped = f"{counts['skipped'] - fresh:,} skipped"
+    return (
+        f"{counts['done']:,} done, {counts['failed']:,} failed, {skipped}"
+        f"{f', {fresh:,} up to date' if fresh else ''} "
+        f"of {counts['total']:,} files in {report.seconds:.1f} s"
+    )
 
 
 def _reasons(report: Report) -> list[str]:

@@ -17,13 +17,14 @@ from .ledger import LEDGER, Ledger
 from .mapping import Mapping, Publishing, Put, Settled, new_run_id
 from .metrics import write_metrics
 from .models import Recipe, Report, Task
+from .naming import note_plan, note_run
 from .parser import run_task
 from .past import prune
 from .planning import Plan
 from .preload import preload_for
 from .publisher import Publisher
 from .publishing import recover
-from .report import totals
+from .report import headline, totals
 from .settings import RunOptions, failure_limit, pool_options
 from .stop import Stop
 from .talk import Talk
@@ -85,6 +86,8 @@ class _Run:
 
     def do(self, state: Path, stop: Stop) -> Report:
         tasks, total = self.planned.tasks, len(self.planned.tasks)
+        files = files_of(self.settings.durability)
+        note_plan(self.planned.dst, tasks, self.planned.headers, files)
         self.planned = replace(self.planned, tasks=(), headers=())  # what is done is let go
         self.ledger.begin(self.run_id, _now(), _recipe_text(tasks))
         known = {i: run_task(t) for i, t in enumerate(tasks) if t.skip}  # returns at once
@@ -95,11 +98,15 @@ class _Run:
         del tasks, live
         with closing(mapping.talk):
             report = mapping.run(run_task, items, names, stop, before)
-        done = iter(report.outcomes)
-        outcomes = tuple(known[i] if i in known else next(done) for i in range(total))
-        report = replace(report, outcomes=outcomes, vanished=self._vanished())
+            done = iter(report.outcomes)
+            outcomes = tuple(known[i] if i in known else next(done) for i in range(total))
+            kept, pruned = self._vanished()
+            report = replace(report, outcomes=outcomes, vanished=kept, pruned=pruned)
+            told = totals(report)
+            mapping.talk.note(headline(report), "end", **told)
+        note_run(self.planned.dst, outcomes, files)
         with suppress(WriteError):  # a full disk: then this run looks like a killed one
-            self.ledger.end(self.run_id, _now(), totals(report))
+            self.ledger.end(self.run_id, _now(), told)
         return report
 
     def _mapping(
@@ -131,12 +138,13 @@ class _Run:
 
         return publishing
 
-    def _vanished(self) -> tuple[str, ...]:
-        """Outputs without a source; those that could be removed are not told any more."""
+    def _vanished(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Outputs without a source: those that stay, and those that were removed."""
         keys = self.planned.vanished
-        if self.settings.prune:
-            return tuple(prune(self.planned.dst, self.ledger, keys))
-        return keys
+        if not self.settings.prune:
+            return keys, ()
+        kept, gone = prune(self.planned.dst, self.ledger, keys, self.planned.empty)
+        return tuple(kept), tuple(gone)
 
 
 def _recipe_text(tasks: Sequence[Task]) -> str:

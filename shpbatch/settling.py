@@ -79,6 +79,7 @@ def lean(outcome: Outcome, task: Task) -> Outcome:
         sources=tuple(known.get(name, name) for name in outcome.sources),
         sinks=tuple(Sink(known.get(s.path, s.path), s.features) for s in outcome.sinks),
         features=_same(outcome.features),
+        renamed=_same_names(outcome.renamed),
         why=task.why,
         seen={},
     )
@@ -88,3 +89,9 @@ def lean(outcome: Outcome, task: Task) -> Outcome:
 def _same(features: Features) -> Features:
     """Accounts of small layers are alike."""
     return features
+
+
+@lru_cache(maxsize=1024)
+def _same_names(renamed: tuple[tuple[str, str, str], ...]) -> tuple[tuple[str, str, str], ...]:
+    """Names that fields are written under are those of the whole run."""
+    return renamed

@@ -7,13 +7,14 @@ from functools import lru_cache
 
 from .shapefile.bundle import INDEXES, MAIN, MEMOS
 from .shapefile.names import Names
+from .shapefile.spilled import OVERFLOW
 
 __all__ = ["forget_names", "occupied", "siblings"]
 
 #: Bytes of a folder that is listed each time: some hundred names on ext4, any on other systems.
 SMALL_FOLDER = 1 << 14
 #: Members that a new set replaces; styles and notes that it has not are kept.
-_REPLACED = {*MAIN, *INDEXES, *MEMOS, "cpg", "prj", "rejects.geojsonl"}
+_REPLACED = {*MAIN, *INDEXES, *MEMOS, "cpg", "prj", "rejects.geojsonl", OVERFLOW}
 
 
 def siblings(sink: str) -> list[str]:

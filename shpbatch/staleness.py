@@ -95,8 +95,7 @@ def judge(
     return Verdict(
         problem=Problem(
             "output-edited",
-            f"{Path(dst, changed[0])}: was edited since it was made ({why}); "
-            "pass --overwrite to replace it, or move it away",
+            f"{Path(dst, changed[0])}: {why}; pass --overwrite to replace it, or move it away",
         )
     )
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from .errors import PlanError, WriteError
 from .models import Field, Header
 from .shapefile.cast import Cast, as_field
-from .shapefile.columns import MISSING, Patched, Slice
-from .shapefile.dbf import WITH_MEMO, name_bytes
+from .shapefile.columns import MISSING, Patched, Slice, Whole
+from .shapefile.dbf import WITH_MEMO
 
 if TYPE_CHECKING:
     from .layer import Layer
@@ -83,6 +83,8 @@ class Union:
 
     def _made(self, column: Any, own: Field, f: Field, encoding: str) -> Any:
         """A column that a step made; cells that it did not change keep their bytes."""
+        if isinstance(column, Whole):
+            return replace(column, array=as_field(column.array, f))
         if not isinstance(column, Patched):
             return as_field(column, f)
         array = as_field(column.array, f)
@@ -123,8 +125,8 @@ def unite(
     Raises
     ------
     PlanError
-        ``merge-types``, ``merge-crs``, ``merge-fields``, ``name-too-long``,
-        ``field-exists`` for the field of the source's name.
+        ``merge-types``, ``merge-crs``, ``merge-fields``, ``field-exists`` for
+        the field of the source's name.
     """
     first = headers[0]
     types = {h.geometry_type: n for h, n in zip(headers, names, strict=True)}
@@ -166,7 +168,6 @@ def unite(
         bounds=None,
     )
     planned = frozenset(key for h in headers for key in _keys(h.fields))
-    _check_names(united)
     return Union(united, source_field, planned)
 
 
@@ -180,14 +181,6 @@ def _same_crs(left: str | None, right: str | None) -> bool:
         return bool(CRS.from_user_input(left) == CRS.from_user_input(right))
     except CRSError:
         return False
-
-
-def _check_names(header: Header) -> None:
-    for f in header.fields:
-        try:
-            name_bytes(f.name, header.encoding)
-        except WriteError as error:
-            raise PlanError(str(error), error.code) from None
 
 
 def _keys(fields: Sequence[Field]) -> list[Key]:
@@ -219,16 +212,17 @@ def _fields(headers: Sequence[Header], names: Sequence[str], strategy: str) -> t
 
 def _wider(left: Field, right: Field, source: str) -> Field:
     """A field that holds the values of both."""
-    fresh = left.fresh and right.fresh
+    fresh, fixed = left.fresh and right.fresh, left.fixed and right.fixed
     if left.type in "NF" and right.type in "NF":
         decimals = max(left.decimals, right.decimals)
         whole = max(f.width - (f.decimals + 1 if f.decimals else 0) for f in (left, right))
         room = min(WIDEST_NUMBER, whole + (decimals + 1 if decimals else 0))
         kind = left.type if left.type == right.type else "N"
         width = max(left.width, right.width, room)
-        return Field(left.name, kind, width, decimals, fresh=fresh)
+        return Field(left.name, kind, width, decimals, fresh=fresh, fixed=fixed)
     if left.type == right.type and left.type in _READ:
-        return replace(left, width=max(left.width, right.width), fresh=fresh)
+        width = max(left.width, right.width)
+        return replace(left, width=width, fresh=fresh, fixed=fixed)
     if left.type in _READ and right.type in _READ:
         return Field(
             left.name, "C", max(max(f.width, _SHOWN.get(f.type, 0)) for f in (left, right))

@@ -24,6 +24,7 @@ from .proof import prove
 from .reading import layer_of
 from .rejects import REJECTS, write_rejects
 from .shapefile.crs import has_shift
+from .shapefile.metadata_xml import write_aliases
 from .shapefile.reader import Reader
 from .shapefile.sidecars import write_sidecars
 from .sinks import SUFFIXES, sink_paths
@@ -43,7 +44,8 @@ def do_task(task: Task, progress: Progress) -> Outcome:
     """Do a task; raise what prevents it."""
     if task.part:
         return do_part(task, layers, progress)
-    account = Account(on_bad_value=task.policy.on_bad_value)
+    policy = task.policy
+    account = Account(on_bad_value=policy.on_bad_value, on_overflow=policy.on_overflow)
     members = task.members or (task,)
     with stage(task.stage) as folder, translated(task.sink), ExitStack() as stack:
         work, carried = _Work(task, folder, account, stack), carries(task)
@@ -108,8 +110,9 @@ class _Work:
             folder = self.folder / str(len(self.outputs)) if label else self.folder
             folder.mkdir(exist_ok=True)
             carried = made.records is None
-            output = self.stack.enter_context(Output(folder, reader, header, carried))
-            self.outputs[label] = output
+            task = self.task
+            made_so = Output(folder, reader, header, carried, task.names, task.policy.on_overflow)
+            self.outputs[label] = output = self.stack.enter_context(made_so)
         elif header.fields != output.header.fields:
             raise WriteError(
                 "a step gave other fields for some rows than for others; "
@@ -132,6 +135,7 @@ class _Work:
             folder = next(iter(self.outputs.values())).folder
             write_rejects(folder / f"{STEM}.{REJECTS}", self.account.rejects, self.readers)
         for output, sink in zip(self.outputs.values(), sinks, strict=True):
+            self._alias(output, sink.stem)
             if sink.suffix == SUFFIXES["shz"]:
                 contain(output.folder, sink.stem, self.task.policy.proof)
             members = members_of(output.folder)
@@ -145,6 +149,7 @@ class _Work:
             features=features,
             notes=tuple(dict.fromkeys(n for h in self.before for n in _told(h)))
             + _notes(self.account, features),
+            renamed=tuple(dict.fromkeys(n for o in self.outputs.values() for n in o.renamed)),
         )
 
     def _check_policy(self) -> None:
@@ -167,6 +172,16 @@ class _Work:
             raise LayerError(
                 f"{'; '.join(_lost(account))}: --on-loss warn writes it all the same", "values-lost"
             )
+
+    def _alias(self, output: Output, layer: str) -> None:
+        """Tell the whole names of fields in the metadata."""
+        if not output.renamed:
+            return
+        aliases = {written: name for name, written, _ in output.renamed}
+        names = [f.name for f in output.fields]
+        path = output.folder / f"{STEM}.shp.xml"
+        if not write_aliases(path, names, aliases, layer):
+            self.account.note("the .shp.xml cannot be added to: it lacks the whole field names")
 
     def _complete(self, output: Output) -> None:
         output.flaws |= self.account.flaws

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from shpbatch.errors import WriteError
 from shpbatch.models import Field
-from shpbatch.shapefile.cells import Need, encode_cells, fitted, need_of
+from shpbatch.shapefile.cells import encode_cells
 from shpbatch.shapefile.values import ARROW_TYPES, decode_cells
+from shpbatch.shapefile.widths import Need, fitted, need_of
 
 #: Fields as a step adds them: as wide as they may become.
 TEXT = Field("T", "C", 0, fresh=True)
@@ -249,7 +250,7 @@ def test_text_that_the_encoding_lacks(text: str, encoding: str) -> None:
 @pytest.mark.parametrize("field", [TEXT, Field("T", "C", 80)])
 def test_text_that_a_dbf_cannot_hold(text: str, size: int, field: Field) -> None:
     with pytest.raises(WriteError, match=f"a text of {size} bytes, a .dbf holds 254") as error:
-        need_of(pa.array(["short", text]), field, "utf-8")
+        fitted(field, need_of(pa.array(["short", text]), field, "utf-8"))
     assert error.value.code == "text-too-long"
 
 

@@ -193,6 +193,16 @@ def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a/x.shp"]
 
 
+def test_links_to_files_elsewhere_are_passed_over_and_told(tmp_path: Path) -> None:
+    touch(tmp_path, "a/x.shp", "elsewhere/y.shp")
+    (tmp_path / "a/inside.shp").symlink_to(tmp_path / "a/x.shp")
+    (tmp_path / "a/outside.shp").symlink_to(tmp_path / "elsewhere/y.shp")
+    found = discover([str(tmp_path / "a")])
+    assert [s.relative for s in found.sources] == ["inside.shp", "x.shp"]
+    assert [Path(path).name for path, _ in found.ignored] == ["outside.shp"]
+    assert names(tmp_path / "a/outside.shp") == ["outside.shp"]  # named, it is meant
+
+
 def test_the_destination_inside_the_source_is_avoided(tmp_path: Path) -> None:
     touch(tmp_path, "a.shp", "out/a.shp", "out/deep/b.shp", "other/out/c.shp")
     assert names(tmp_path, avoid=str(tmp_path / "out")) == ["a.shp", "other/out/c.shp"]

@@ -24,6 +24,7 @@ from shpbatch.ledger import LEDGER, Ledger, Quarantined
 from shpbatch.models import Outcome, Report
 from shpbatch.provenance import sources_of
 from shpbatch.registry import step
+from shpbatch.report import summary
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 SIMPLE = [("simplify", {"tolerance": 5.0})]
@@ -143,6 +144,27 @@ def test_a_second_layer_is_a_source_too(src: Path) -> None:
     assert "second layer changed" in told(run(src, recipe))["cities"]
 
 
+def test_a_second_layer_is_the_same_from_any_folder_and_by_its_content(
+    src: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask = src.parent / "mask"
+    mask.mkdir()
+    for path in (SAMPLES / "census").glob("boston_tracts.*"):
+        shutil.copy(path, mask)
+
+    def clipped(folder: Path, like: str) -> Report:
+        monkeypatch.chdir(folder)
+        steps = [("assign-crs", {"crs": "EPSG:4326"}), ("clip", {"like": like})]
+        return run(src, steps, verify="hash")
+
+    clipped(src.parent, "mask/boston_tracts.shp")
+    assert told(clipped(mask, "boston_tracts.shp")) == FRESH
+    os.utime(mask / "boston_tracts.dbf", ns=(1, 1))
+    assert told(clipped(mask, "boston_tracts.shp")) == FRESH
+    (mask / "boston_tracts.dbf").write_bytes((mask / "boston_tracts.dbf").read_bytes() + b" ")
+    assert "second layer changed" in told(clipped(mask, "boston_tracts.shp"))["cities"]
+
+
 def test_other_versions_are_a_reason_unless_they_are_not_asked_for(
     src: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,7 +226,9 @@ def test_a_source_that_vanished_is_told_and_pruned_where_that_is_asked_for(src: 
         path.unlink()
     assert run(src, limit=1).vanished == ("cities.shp",)
     assert (src.parent / "out/cities.shp").exists()
-    assert run(src, prune=True).vanished == ()
+    pruned = run(src, prune=True)
+    assert (pruned.vanished, pruned.pruned) == ((), ("cities.shp",))
+    assert "removed, as their sources are gone:\n  cities.shp" in summary(pruned)
     assert not list(src.parent.glob("out/cities.*"))
     assert run(src).vanished == ()
 
@@ -216,6 +240,23 @@ def test_a_pruned_output_that_was_edited_stays(src: Path) -> None:
     (src.parent / "out/cities.dbf").write_text("mine now")
     assert run(src, prune=True).vanished == ("cities.shp",)
     assert (src.parent / "out/cities.dbf").read_text() == "mine now"
+
+
+def test_nothing_is_pruned_of_a_folder_that_is_empty(src: Path) -> None:
+    """Such as a share that is not mounted."""
+    share = src.parent / "share"
+    share.mkdir()
+    for path in src.glob("cities.*"):
+        path.rename(share / path.name)
+    named = [src, share]
+    dst = src.parent / "out"
+    made = shpbatch.run(named, dst, SIMPLE, method="inline")
+    assert {o.status for o in made.outcomes} == {"done"}
+    for path in share.iterdir():
+        path.unlink()
+    report = shpbatch.run(named, dst, SIMPLE, prune=True, method="inline")
+    assert (report.vanished, report.pruned) == (("cities.shp",), ())
+    assert (dst / "cities.shp").exists()
 
 
 def test_a_source_that_is_not_named_is_not_gone(src: Path) -> None:
@@ -506,3 +547,27 @@ def test_a_source_that_is_another_when_its_turn_comes(
     else:
         assert outcome.status == "done", outcome.reason
         assert pyogrio.read_info(tmp_path / "out/cities.shp")["features"] == 13
+
+
+def test_a_dry_run_shows_what_prune_would_remove(tmp_path: Path) -> None:
+    """Before `--prune` removes an output, `--dry-run` names it."""
+    import shutil
+    import subprocess
+    import sys
+
+    import shpbatch
+
+    sample = Path(shpbatch.__file__).parents[1] / "sample_data" / "census"
+    for stem in ("a", "b"):
+        for suffix in ("shp", "shx", "dbf"):
+            (tmp_path / "in").mkdir(exist_ok=True)
+            shutil.copy(sample / f"sids.{suffix}", tmp_path / "in" / f"{stem}.{suffix}")
+    call = [sys.executable, "-m", "shpbatch", "run", "in", "-o", "out", "-j", "1"]
+    subprocess.run(call, cwd=tmp_path, check=True, capture_output=True)
+    for path in (tmp_path / "in").glob("b.*"):
+        path.unlink()
+    shown = subprocess.run(
+        [*call, "--prune", "-n"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert "gone    b.shp" in shown.stdout
+    assert (tmp_path / "out" / "b.shp").exists()

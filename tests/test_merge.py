@@ -334,11 +334,6 @@ def test_what_does_not_go_together_is_refused(
         ([(b"v", "B", 8, 0)], [(b"v", "B", 10, 0)], "merge-fields"),
         ([(b"v", "N", 4, 0)], [(b"v", "M", 10, 0)], "merge-fields"),
         ([(b"v", "B", 10, 0)], [(b"v", "B", 10, 0)], "merge-fields"),
-        (
-            [("STRAßENNAM".encode("cp1252"), "C", 4, 0)],
-            [("é".encode(), "C", 9, 0)],
-            "name-too-long",
-        ),
         ([(b"v", "N", 4, 0)], [(b"src", "C", 9, 0)], "field-exists"),
     ],
 )

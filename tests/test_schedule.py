@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,8 @@ def test_metrics_are_a_prom_file(tmp_path: Path) -> None:
     assert f'shpbatch_last_run_exit_code{{dst="{tmp_path}/o\\"ut"}} 1' in lines
     assert all(line.startswith(("# HELP ", "# TYPE ", "shpbatch_")) for line in lines)
     assert [p.name for p in tmp_path.glob("*.tmp")] == []
+    (at,) = [line for line in lines if line.startswith("shpbatch_last_run_timestamp_seconds{")]
+    assert abs(float(at.split()[-1]) - time.time()) < 60
 
 
 def test_lines_are_objects_where_that_is_asked_for(tmp_path: Path) -> None:
@@ -43,7 +46,12 @@ def test_lines_are_objects_where_that_is_asked_for(tmp_path: Path) -> None:
     (failure,) = (json.loads(line) for line in done.stderr.splitlines())
     assert failure["event"] == "failure"
     assert "virginia" in failure["message"]
-    assert [json.loads(line) for line in path.read_text().splitlines()] == [failure]
+    first, end = (json.loads(line) for line in path.read_text().splitlines())
+    assert first == failure
+    assert (end["event"], end["files"]["failed"], end["exit_code"]) == ("end", 1, 1)
+    again = shell("run", SAMPLES / "soho", *options, *CHAIN)
+    assert again.returncode == 0
+    assert len(path.read_text().splitlines()) == 3  # nothing failed: its end alone
 
 
 def test_a_file_of_lines_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

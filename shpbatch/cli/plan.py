@@ -35,13 +35,25 @@ def show_plan(plan: Plan, as_json: bool) -> None:
     """Print a plan; exit 1 where some files are known to fail."""
     rows = list(zip(plan.tasks, plan.headers, strict=True))
     if as_json:
-        click.echo(json.dumps({"schema": 1, "tasks": [_record(*row) for row in rows]}))
+        tasks = [_record(*row) for row in rows]
+        told = {"names": _names(plan), "vanished": list(plan.vanished)}
+        click.echo(json.dumps({"schema": 1, "tasks": tasks, **told}))
     else:
         for row in rows:
             click.echo(one_line(_line(*row)))
+        for name, written in _names(plan).items():
+            click.echo(one_line(f"name    {name} -> {written}"))
         for path, reason in plan.ignored:
             click.echo(one_line(f"ignore  {path}: {reason}"))
+        for key in plan.vanished:
+            click.echo(one_line(f"gone    {key}: its source is gone (--prune removes it)"))
     sys.exit(1 if any(task.problem for task in plan.tasks) else 0)
+
+
+def _names(plan: Plan) -> dict[str, str]:
+    """Names that fields of the plan are written under, where they are others."""
+    known = {name for header in plan.headers if header for name in header.field_names()}
+    return {name: written for name, written in plan.names.items() if name in known}
 
 
 def _record(task: Task, header: Header | None) -> dict[str, Any]:

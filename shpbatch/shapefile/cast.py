@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from .columns import Slice
     from .lost import Lost
+    from .overflow import Spills
     from .values import Decoded
 
 __all__ = ["Cast", "as_field", "as_wide", "cast_cells", "is_recoded", "recoded"]
@@ -35,8 +36,8 @@ class Cast:
 
 def cast_cells(
     column: Cast, f: Field, cells: NDArray[np.uint8], encoding: str
-) -> tuple[NDArray[np.uint8], Lost]:
-    """Cells of one declaration in another, and what was lost.
+) -> tuple[NDArray[np.uint8], Lost, Spills]:
+    """Cells of one declaration in another, what was lost, and values wider than the field.
 
     A number in another width, or in a field of text, is the text it was: no
     digit changes. Only text of another encoding is decoded.
@@ -53,17 +54,20 @@ def cast_cells(
     own = column.field.type
     if is_recoded(column, f, encoding):
         from .cells import encode_cells
+        from .overflow import kept, spilled_of
 
         found = recoded(column, cells)
         told = f"field {f.name}: values hold bytes that are not {column.encoding}"
-        made, _ = encode_cells(found.array, f, encoding)
+        held, over = kept(found.array, f, encoding)
+        made, _ = encode_cells(held, f, encoding)
+        spilled = spilled_of(found.array, f, over)
         if not len(found.bad):
-            return made, {}
+            return made, {}, spilled
         example = bytes(cells[found.bad[0]]).strip(b" \0").decode("latin-1")
-        return made, {told: (len(found.bad), example)}
+        return made, {told: (len(found.bad), example)}, spilled
     if own != f.type and f.type == "C":
         cells = _SHOWN.get(own, _number_text)(cells)
-    return as_wide(cells, f), {}
+    return as_wide(cells, f), {}, ()
 
 
 def as_wide(cells: NDArray[np.uint8], f: Field) -> NDArray[np.uint8]:

@@ -1,13 +1,8 @@
-"""Arrow arrays to cells of a ``.dbf``: only of columns that a step wrote.
-
-A declared width and precision is kept where the values fit; a new field is
-as narrow as they allow. The width is chosen once for all windows of a layer.
-"""
+"""Arrow arrays to cells of a ``.dbf``: only of columns that a step wrote."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -21,97 +16,11 @@ from ..models import Field
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Need", "encode_cells", "fitted", "need_of", "plain_numbers"]
+__all__ = ["WIDEST_NUMBER", "bytes_of", "encode_cells", "plain_numbers"]
 
 BLANK, ZERO, POINT = ord(" "), ord("0"), ord(".")
-WIDEST_TEXT = 254
 #: Widest number, as GDAL makes them: 17 digits, sign, point and some zeros.
 WIDEST_NUMBER = 24
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Bytes that values take: in all, before the point, after it."""
-
-    width: int = 1
-    left: int = 1
-    decimals: int = 0
-
-    def __or__(self, other: Need) -> Need:
-        return Need(
-            max(self.width, other.width),
-            max(self.left, other.left),
-            max(self.decimals, other.decimals),
-        )
-
-
-def need_of(array: Any, field: Field, encoding: str) -> Need:
-    """What the values of one window take.
-
-    Raises
-    ------
-    WriteError
-        ``text-unencodable``, ``text-too-long``, ``text-nul``.
-    """
-    if field.type == "C":
-        _without_nul(array, field)
-        raw = _bytes_of(array, field, encoding)
-        longest = pc.max(pc.binary_length(raw)).as_py() or 0
-        if longest > WIDEST_TEXT:
-            raise WriteError(
-                f"field {field.name}: a text of {longest} bytes, a .dbf holds {WIDEST_TEXT}; "
-                "shorten it with calculate",
-                "text-too-long",
-            )
-        return Need(max(1, longest))
-    if field.type not in "NF":
-        return Need(field.width)
-    raw = plain_numbers(array)
-    length = pc.binary_length(raw)
-    point = pc.find_substring(raw, ".")
-    left = pc.if_else(pc.less(point, 0), length, point)
-    after = pc.if_else(pc.less(point, 0), 0, pc.subtract(pc.subtract(length, point), 1))
-    with_e = pc.match_substring(raw, "e")
-    width = pc.if_else(with_e, length, 1)  # of numbers that stand with their exponents
-    left, after = pc.if_else(with_e, 1, left), pc.if_else(with_e, 0, after)
-    return Need(*(pc.max(v).as_py() or 0 for v in (width, left, after)))
-
-
-def _without_nul(array: Any, field: Field) -> None:
-    """Refuse text with a NUL byte: to every reader it ends there."""
-    if pc.any(pc.match_substring(array, "\0"), min_count=0).as_py():
-        raise WriteError(
-            f"field {field.name}: a text has a NUL byte, where a .dbf would end it; "
-            "take it out before",
-            "text-nul",
-        )
-
-
-def fitted(field: Field, need: Need) -> Field:
-    """The field wide enough for its values; a fresh one is as narrow as they allow."""
-    if field.type == "C":
-        width = need.width if field.fresh else max(field.width, need.width)
-        return replace(field, width=max(1, width))
-    if field.type not in "NF":
-        return field
-    whole = pa.types.is_integer(_kind(field))
-    decimals = 0 if whole else need.decimals if field.fresh else field.decimals
-    left = max(1, need.left)
-    decimals = max(0, min(decimals, WIDEST_NUMBER - left - 1))
-    width = max(left + (decimals + 1 if decimals else 0), need.width)
-    if field.fresh:
-        width = min(WIDEST_NUMBER, max(1, width))
-        # A number without decimals would be read back as an integer, unless it is wide.
-        if not whole and not decimals:
-            decimals, width = 1, min(WIDEST_NUMBER, width + 2)
-        return replace(field, width=width, decimals=decimals)
-    return replace(field, width=min(max(field.width, width), max(field.width, WIDEST_NUMBER)))
-
-
-def _kind(field: Field) -> Any:
-    from .values import ARROW_TYPES
-
-    return ARROW_TYPES[field.arrow]
 
 
 def encode_cells(
@@ -122,14 +31,15 @@ def encode_cells(
     Parameters
     ----------
     array : pyarrow.Array
+        Values that the field can hold, see `overflow.kept`.
     field : Field
-        Of its final width (`fitted`).
+        Of its final width, see `widths.fitted`.
     encoding : str
         Codec of text.
     """
     none = np.empty(0, np.int64)
     if field.type == "C":
-        return _left(_bytes_of(array, field, encoding), field.width), none
+        return _left(bytes_of(array, field, encoding), field.width), none
     if field.type == "D":
         return _left(_days(array), field.width), none
     if field.type == "L":
@@ -140,7 +50,7 @@ def encode_cells(
     return _reals(array, field)
 
 
-def _bytes_of(array: Any, field: Field, encoding: str) -> Any:
+def bytes_of(array: Any, field: Field, encoding: str) -> Any:
     """Text in its encoding."""
     if encoding == "utf-8" or (pc.all(pc.string_is_ascii(array), min_count=0).as_py()):
         return array

@@ -14,8 +14,9 @@ from .cast import Cast, as_wide, cast_cells
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .cells import Need
     from .lost import Lost
+    from .overflow import Spills
+    from .widths import Need
 
 __all__ = [
     "MISSING",
@@ -23,6 +24,7 @@ __all__ = [
     "Patched",
     "Slice",
     "Stowed",
+    "Whole",
     "array_of",
     "cells_of",
     "cut",
@@ -47,6 +49,19 @@ class Patched:
     array: Any
     place: Slice
     same: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A column whose field holds less than the values it was made of.
+
+    ``text`` is the whole of these, NULL where nothing is left out; ``what``
+    says what is.
+    """
+
+    array: Any
+    text: Any
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +96,7 @@ def stowed(column: Any, f: Field, encoding: str, file: IO[bytes]) -> Any:
     array = array_of(column)
     if array is None:
         return column
-    from .cells import need_of
+    from .widths import need_of
 
     at, data = file.tell(), pickle.dumps(column, pickle.HIGHEST_PROTOCOL)
     file.write(data)
@@ -92,13 +107,16 @@ def array_of(column: Any) -> Any:
     """The Arrow array of a column that a step wrote, None of a carried one."""
     if isinstance(column, Slice | Cast | Missing | Stowed):
         return None
-    return column.array if isinstance(column, Patched) else column
+    return column.array if isinstance(column, Patched | Whole) else column
 
 
 def cut(column: Any, at: int, size: int) -> Any:
     """Some rows of a column, one after the other."""
     if isinstance(column, Slice | Cast | Missing):
         return column
+    if isinstance(column, Whole):
+        array, text = column.array.slice(at, size), column.text.slice(at, size)
+        return replace(column, array=array, text=text)
     if isinstance(column, Patched):
         array, same = column.array.slice(at, size), column.same[at : at + size]
         return replace(column, array=array, same=same)
@@ -107,12 +125,14 @@ def cut(column: Any, at: int, size: int) -> Any:
 
 def cells_of(
     column: Any, f: Field, body: NDArray[np.uint8] | None, encoding: str
-) -> tuple[Any, Lost]:
-    """Cells of a column for some rows, and what was lost: counts and first examples.
+) -> tuple[Any, Lost, Spills]:
+    """Cells of a column for some rows, what was lost of them, and values wider than the field.
+
+    Losses are counts and first examples.
 
     Parameters
     ----------
-    column : Slice, Patched, Cast, Missing or pyarrow.Array
+    column : Slice, Patched, Whole, Cast, Missing or pyarrow.Array
     f : Field
         As the outgoing layer declares it.
     body : ndarray of uint8 (n, row length) or None
@@ -121,21 +141,23 @@ def cells_of(
         Of the outgoing layer.
     """
     if isinstance(column, Missing):
-        return np.uint8(ord("?") if f.type == "L" else BLANK), {}
+        return np.uint8(ord("?") if f.type == "L" else BLANK), {}, ()
     if isinstance(column, Slice):
         assert body is not None
-        return as_wide(body[:, column.start : column.stop], f), {}
+        return as_wide(body[:, column.start : column.stop], f), {}, ()
     if isinstance(column, Cast):
         assert body is not None
         return cast_cells(column, f, body[:, column.place.start : column.place.stop], encoding)
     from .cells import encode_cells
     from .lost import lost_of
+    from .overflow import kept, spilled_of
 
     array = array_of(column)
-    cells, rounded = encode_cells(array, f, encoding)
+    held, over = kept(array, f, encoding)
+    cells, rounded = encode_cells(held, f, encoding)
     carried = np.zeros(len(array), dtype=bool)
     if isinstance(column, Patched) and body is not None:
         carried = column.same
         old = body[carried, column.place.start : column.place.stop]
         cells[carried] = as_wide(old, f)
-    return cells, lost_of(array, f, rounded, carried)
+    return cells, lost_of(array, f, rounded, carried), spilled_of(column, f, over)

@@ -68,6 +68,10 @@ class Table:
         """Language driver id."""
         return self.header[29]
 
+    def names(self, encoding: str) -> list[str]:
+        """Names of the fields; bytes that are no character of the encoding as surrogates."""
+        return [d.name.decode(encoding, "surrogateescape") for d in self.descriptors]
+
     def rows_in(self, size: int) -> int:
         """Rows that a file of ``size`` bytes has room for."""
         return max(0, (size - self.start) // self.length)
@@ -153,7 +157,7 @@ def header_bytes(
     ----------
     fields : sequence of Field
     raws : sequence of bytes or None
-        The source's own descriptor of a carried field: its reserved bytes stay.
+        The source's own descriptor of a carried field: its name and reserved bytes stay.
     encoding : str
         Codec of the names.
     ldid : int

@@ -8,26 +8,30 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from ..errors import WriteError
 from ..models import Field
 from .cast import is_recoded, recoded
 from .columns import Patched, Slice, Stowed, array_of, cells_of, cut
 from .dbf import Descriptor, Table, dated, header_bytes, name_bytes
+from .spilled import OVERFLOW, Spilled
 from .writer import check_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .cells import Need
+    from .widths import Need
 
 __all__ = ["Piece", "RowSource", "TableWriter"]
 
 BLANK, END_OF_FILE = 0x20, b"\x1a"
 #: Rows of the source that are read together.
 ROWS = 65_536
+#: A value that is wider than its field: row, place of the field, its name, the value.
+Wide = tuple[int, int, str, str]
 
 
 class RowSource(Protocol):
@@ -101,6 +105,10 @@ class TableWriter:
         What became of fields, and what the format forced, counted, with the first of each.
     header : bytes
         What stands before the first row.
+    on_overflow : {"fail", "cut", "sidecar"}
+        Values that are wider than a field can be.
+    spilled : int
+        How many of these stand in a table beside.
     """
 
     fields: tuple[Field, ...]
@@ -110,6 +118,8 @@ class TableWriter:
     losses: Counter[str] = field(default_factory=Counter)
     examples: dict[str, Any] = field(default_factory=dict)
     header: bytes = b""
+    on_overflow: Literal["fail", "cut", "sidecar"] = "fail"
+    spilled: int = 0
 
     def write(self, path: Path, pieces: Sequence[Piece]) -> None:
         """Write the ``.dbf`` of some pieces, one at least.
@@ -121,7 +131,8 @@ class TableWriter:
         """
         count = sum(len(p.rows) for p in pieces)
         table = pieces[0].source.table
-        if table is not None and all(self._is_unchanged(p, table) for p in pieces):
+        named = table is not None and [f.name for f in self.fields] == table.names(self.encoding)
+        if table is not None and named and all(self._is_unchanged(p, table) for p in pieces):
             head, length = table.header, table.length
         else:
             self._choose_widths(pieces)
@@ -129,12 +140,18 @@ class TableWriter:
             length = 1 + sum(f.width for f in self.fields)
         check_size(path, len(head) + count * length + 1)
         self.header = dated(head, count)
+        first, spilled = 0, Spilled(path.with_suffix(f".{OVERFLOW}"))
         with open(path, "wb") as file:
             file.write(self.header)
             for piece in pieces:
                 for part in _parts(piece):
-                    file.write(self._rows(part, length).data)
+                    rows, wide = self._rows(part, length)
+                    file.write(rows.data)
+                    if self.on_overflow == "sidecar":
+                        spilled.add((first + row, i, name, value) for row, i, name, value in wide)
+                    first += len(part.rows)
             file.write(END_OF_FILE)
+        self.spilled = spilled.count
 
     def _is_unchanged(self, piece: Piece, table: Table) -> bool:
         """Whether all fields of the source are carried, in their order and as they are."""
@@ -156,9 +173,10 @@ class TableWriter:
             if not needs:
                 chosen.append(f)
                 continue
-            from .cells import fitted  # only here is Arrow needed
+            from .widths import fitted  # only here is Arrow needed
 
-            chosen.append(wide := fitted(f, reduce(or_, needs)))
+            need = reduce(or_, needs)
+            chosen.append(wide := fitted(f, need, cut=self.on_overflow != "fail"))
             if not f.fresh and wide.width > f.width:
                 self._note(f"field {f.name}: widened from {f.width} to {wide.width}", 1)
         self.fields = tuple(chosen)
@@ -170,7 +188,7 @@ class TableWriter:
         array = array_of(column)
         if array is None and not is_recoded(column, f, self.encoding):
             return None
-        from .cells import Need, need_of
+        from .widths import Need, need_of
 
         if array is not None:
             return need_of(array, f, self.encoding)
@@ -181,34 +199,54 @@ class TableWriter:
         return need
 
     def _header(self, piece: Piece) -> bytes:
-        """A new header; a field that is carried as it was keeps its descriptor."""
+        """A new header; a field that is carried keeps its descriptor, but for another name."""
         table = piece.source.table
         known = {(d.start, d.stop): d for d in table.descriptors} if table is not None else {}
-        raws = []
+        raws: list[bytes | None] = []
         for f, column in zip(self.fields, piece.columns, strict=True):
             place = column.place if isinstance(column, Patched) else column
             found = known.get((place.start, place.stop)) if isinstance(place, Slice) else None
-            name = name_bytes(f.name, self.encoding)
-            same = found and _kind(found) == (name, f.type, f.width, f.decimals)
-            raws.append(found.raw if found and same else None)
+            if found is None or _kind(found)[1:] != (f.type, f.width, f.decimals):
+                raws.append(None)
+            elif found.name.decode(self.encoding, "surrogateescape") == f.name:
+                raws.append(found.raw)
+            else:
+                raws.append(name_bytes(f.name, self.encoding).ljust(11, b"\0") + found.raw[11:])
         version = table.header[0] if table is not None else 3
         return header_bytes(self.fields, raws, self.encoding, self.ldid, version)
 
-    def _rows(self, piece: Piece, length: int) -> NDArray[np.uint8]:
-        """The bytes of some rows."""
+    def _rows(self, piece: Piece, length: int) -> tuple[NDArray[np.uint8], list[Wide]]:
+        """The bytes of some rows, and the values that are wider than their fields."""
         body = piece.source.picked(piece.numbers) if piece.source.table is not None else None
         if body is not None and _fills(piece.columns, body.shape[1], length):
-            return np.ascontiguousarray(body)
+            return np.ascontiguousarray(body), []
         made = np.full((len(piece.rows), length), BLANK, dtype=np.uint8)
-        at = 1
-        for f, column in zip(self.fields, piece.columns, strict=True):
-            cells, lost = cells_of(column, f, body, self.encoding)
+        at, wide = 1, []
+        for i, (f, column) in enumerate(zip(self.fields, piece.columns, strict=True)):
+            cells, lost, spilled = cells_of(column, f, body, self.encoding)
             made[:, at : at + f.width] = cells
             at += f.width
             for text, (count, example) in lost.items():
                 self.losses[text] += count
                 self.examples.setdefault(text, example)
-        return made
+            for row, what, value in spilled:
+                self._cut(f"field {f.name}: {what}", value)
+                wide.append((row, i, f.name, value))
+        return made, wide
+
+    def _cut(self, text: str, value: str) -> None:
+        """Count a value that is wider than its field; beside the layer it is not lost."""
+        if self.on_overflow == "fail":  # it is so only when it is rounded: 999.96 to 1000.0
+            raise WriteError(
+                f"{text}: {value[:40]}; give the field a larger --width, or pass "
+                "--on-overflow cut or sidecar",
+                "number-too-wide",
+            )
+        if self.on_overflow == "sidecar":
+            self._note(f"{text}, and whole in .{OVERFLOW}", 1)
+            return
+        self.losses[text] += 1
+        self.examples.setdefault(text, value)
 
     def _note(self, text: str, count: int) -> None:
         if count:

@@ -9,7 +9,9 @@ from .. import expressions
 from ..account import tell_loss
 from ..aspects import Expression, Fields, Header
 from ..columns import field_of, with_field
+from ..declared import declared, metadata_of
 from ..errors import StepError
+from ..new_fields import check_name
 from ..registry import step
 
 if TYPE_CHECKING:
@@ -23,16 +25,17 @@ _TYPES = {
     "date": "date32",
     "logical": "bool",
 }
-NAME_BYTES = 10
 
 
 @step
 def calculate(
     fields: Fields,
     *,
-    field: Annotated[str, "Field to add or to replace, of at most 10 bytes."],
+    field: Annotated[str, "Field to add or to replace."],
     expression: Annotated[Expression, 'SQL expression for its value, such as "pop / area".'],
     type: Annotated[Kind | None, "Type of the field; by default that of the expression."] = None,
+    width: Annotated[int | None, "Its width in bytes; by default what its values take."] = None,
+    decimals: Annotated[int | None, "Decimals of a real; by default as many as they have."] = None,
 ) -> Fields:
     """Add a field, or replace one, by an expression.
 
@@ -44,12 +47,15 @@ def calculate(
     fields : pyarrow.Table
         The columns that the expression names.
     field : str
-        Name of at most 10 bytes.
+        Name of any length. Later steps know it by this name; where it has more
+        than 10 bytes it is written shorter, and the whole name told beside.
     expression : str
         Scalar SQL of DuckDB; ``FID``, ``OGR_GEOM_AREA``… are fields too.
     type : {"text", "integer", "real", "date", "logical"}, optional
         Type of the field. Nothing is cut to fit: 1.5 is no integer and
         ``'a'`` no number, the layer is refused.
+    width, decimals : int, optional
+        Of text and numbers. What is wider is refused, or cut (``--on-overflow``).
 
     Returns
     -------
@@ -59,8 +65,8 @@ def calculate(
     Raises
     ------
     StepError
-        ``field-missing``, ``name-too-long``, ``expression-type``,
-        ``expression-failed``.
+        ``field-missing``, ``bad-name``, ``bad-width``,
+        ``expression-type``, ``expression-failed``.
 
     Notes
     -----
@@ -80,21 +86,22 @@ def calculate(
         if type == "real":
             _tell_rounded(values, field)
         values = _cast(values, type, str(expression))
-    return pa.table({field: values})
+    made = pa.field(field, values.type, metadata=metadata_of(width, decimals))
+    return pa.table([values], schema=pa.schema([made]))
 
 
 @calculate.header
 def with_result(
-    header: Header, *, field: str, expression: Expression, type: Kind | None = None
+    header: Header,
+    *,
+    field: str,
+    expression: Expression,
+    type: Kind | None = None,
+    width: int | None = None,
+    decimals: int | None = None,
 ) -> Header:
     """The outgoing fields, found on an empty table."""
-    size = len(field.encode(header.encoding, "replace"))
-    if not field or size > NAME_BYTES:
-        raise StepError(
-            f"calculate: a field name has 1 to {NAME_BYTES} bytes, '{field}' has {size} "
-            f"in {header.encoding}; shorten it",
-            "name-too-long",
-        )
+    check_name(field)
     kind = expressions.result_type(str(expression), header.fields)
     if type is not None and _TYPES[type] != kind:
         import pyarrow as pa
@@ -103,7 +110,8 @@ def with_result(
 
         _cast(pa.nulls(0, ARROW_TYPES[kind]), type, str(expression))
         kind = _TYPES[type]
-    return replace(header, fields=with_field(header.fields, field_of(field, kind)))
+    new = declared(field_of(field, kind), width, decimals)
+    return replace(header, fields=with_field(header.fields, new))
 
 
 def _finite(values: pa.Array, field: str) -> pa.Array:
