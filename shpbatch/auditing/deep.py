@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Deep", "read_deep"]
 
 #: A header's extent may be off by this share of its size: writers round.
-SLACK = 1e-6
+SLACK = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
