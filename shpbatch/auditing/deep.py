@@ -12,7 +12,7 @@ import numpy as np
 from ..account import Account
 from ..defects import examine_geometry
 from ..encoding_doctor import EncodingReport, examine_encoding
-from ..errors import ReadError
+from ..errors import LayerError, ReadError
 from ..findings import PLACES, Finding, Place, united
 from ..header import read_header
 from ..messages import report_progress
@@ -21,7 +21,7 @@ from ..policy import Policy
 from ..reading import layer_of
 from ..shapefile.opened import OnBadRecord
 from ..shapefile.reader import Reader
-from ..shapefile.shp import Declined, decode
+from ..shapefile.shp import BadRecords, Declined, decode
 from .grid import Reading, Sketch
 from .look import refusal
 from .sketch import Canvas
@@ -115,7 +115,7 @@ class _Tally:
         self.nulls += int(null.sum())
         self._add_boxes(layer.bounds()[~null])
         self._add_vertices(layer, null)
-        self.findings = united(self.findings, examine_geometry(layer))
+        self.findings = united(self.findings, _of_geometry(layer))
         self._add_cells(layer)
 
     def _add_boxes(self, boxes: NDArray[np.float64]) -> None:
@@ -158,10 +158,11 @@ class _Tally:
     def told(self, whole: bool) -> Iterator[Finding]:
         """What was found in the windows, and what they tell together if that is all of it."""
         yield from self.findings
-        if self.nulls:
+        told = {f.code for f in self.findings}
+        if self.nulls and "null-geometry" not in told:
             remedy = '! filter --where "OGR_GEOM_X IS NOT NULL"'
             yield Finding("null-geometry", "note", "features without a shape", remedy, self.nulls)
-        if self.empties:
+        if self.empties and "empty-geometry" not in told:
             reason = "shapes without a vertex, or points that are NaN"
             yield Finding("empty-geometry", "note", reason, "", self.empties)
         if whole:
@@ -197,6 +198,17 @@ class _Tally:
             tuple(self.blanks.tolist()),
             drawn,
         )
+
+
+def _of_geometry(layer: Layer) -> tuple[Finding, ...]:
+    """What the doctor says; of records that cannot be of one type, that they cannot."""
+    try:
+        return examine_geometry(layer)
+    except BadRecords:
+        raise
+    except LayerError as error:
+        remedy = "--on-bad-feature reject ! make-valid"
+        return (Finding(error.code, "error", str(error), remedy, len(layer)),)
 
 
 def _nulls(layer: Layer) -> NDArray[np.bool_]:
