@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .api import map_parser, plan, run
+    from .auditing import Audit, audit
     from .errors import ShpbatchError
     from .models import Outcome, Recipe, Report
     from .parser import shp_parser
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 #: Public names and where they live; imported when first asked for, so that
 #: ``import shpbatch`` and ``shpbatch --help`` cost nothing.
 _HOMES = {
+    "Audit": "auditing",
     "Outcome": "models",
     "Recipe": "models",
     "Report": "models",
     "ShpbatchError": "errors",
+    "audit": "auditing",
     "map_parser": "api",
     "plan": "api",
     "run": "api",
@@ -32,11 +35,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "Audit",
     "Outcome",
     "Recipe",
     "Report",
     "ShpbatchError",
     "__version__",
+    "audit",
     "map_parser",
     "plan",
     "run",

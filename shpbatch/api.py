@@ -84,6 +84,10 @@ def plan(
         avoid=dst,
         limit=settings.limit,
     )
+    if settings.gate or settings.expect:
+        from .auditing.gate import check_gate
+
+        check_gate(found, settings.gate or "error", settings.expect, settings.workers)
     names = (f.name for f in fields(Policy))
     policy = Policy(**{name: getattr(settings, name) for name in names})
     merge = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .findings import Finding
 from .models import Header
@@ -40,13 +41,22 @@ def examine_crs(header: Header, sisters: Sequence[Header] = ()) -> CrsReport:
     if header.crs is None:
         finding = Finding("crs-missing", "warning", "no .prj: the CRS is unknown")
         return CrsReport(None, None, 0.0, (), (finding,))
+    found = _identified(header.crs)
+    if found is None:
+        finding = Finding("crs-unreadable", "error", "the .prj is no CRS that PROJ can read")
+        return CrsReport(None, None, 0.0, (), (finding,))
+    name, code = found
+    return CrsReport(name, f"EPSG:{code}" if code else None, 0.7 if code else 0.3)
+
+
+@lru_cache(maxsize=256)
+def _identified(text: str) -> tuple[str, int | None] | None:
+    """Name and EPSG code of a CRS; PROJ takes up to 45 ms to find one, and a folder has few."""
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
     try:
-        crs = CRS.from_user_input(header.crs)
+        crs = CRS.from_user_input(text)
     except CRSError:
-        finding = Finding("crs-unreadable", "error", "the .prj is no CRS that PROJ can read")
-        return CrsReport(None, None, 0.0, (), (finding,))
-    code = crs.to_epsg(min_confidence=70)
-    return CrsReport(crs.name, f"EPSG:{code}" if code else None, 0.7 if code else 0.3)
+        return None
+    return crs.name, crs.to_epsg(min_confidence=70)

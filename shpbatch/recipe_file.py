@@ -11,7 +11,7 @@ from typing import Any
 from .aspects import nearest
 from .errors import RecipeError
 
-__all__ = ["read_drafts", "recipe_schema"]
+__all__ = ["Key", "Marks", "read_drafts", "read_marked", "recipe_schema"]
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
@@ -39,13 +39,7 @@ def read_drafts(
     RecipeError
         ``recipe-missing``, ``bad-syntax``, ``bad-recipe``.
     """
-    text = _text(path)
-    if path.suffix.lower() == ".toml":
-        data, marks = _toml(path, text)
-    elif path.suffix.lower() == ".json":
-        data, marks = _json(path, text)
-    else:
-        data, marks = _yaml(path, text)
+    data, marks = read_marked(path)
     steps, base = _steps(path, data, marks)
     if len(steps) > MAX_STEPS:
         raise RecipeError(f"{path.name}: a recipe of over {MAX_STEPS:,} steps", "bad-recipe")
@@ -69,6 +63,20 @@ def read_drafts(
             )
             continue
         yield name, params, place
+
+
+def read_marked(path: Path, option: str = "-r") -> tuple[Any, Marks]:
+    """The data of a file (YAML, TOML, JSON), and the place of each of its keys where known.
+
+    Raises
+    ------
+    RecipeError
+        ``recipe-missing``, ``bad-syntax``, ``bad-recipe``.
+    """
+    text = _text(path, option)
+    if path.suffix.lower() == ".toml":
+        return _toml(path, text)
+    return _json(path, text) if path.suffix.lower() == ".json" else _yaml(path, text)
 
 
 def recipe_schema() -> dict[str, Any]:
@@ -96,13 +104,13 @@ def recipe_schema() -> dict[str, Any]:
     }
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, option: str) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise RecipeError(f"{path}: a recipe of over {MAX_BYTES:,} bytes", "bad-recipe")
         return path.read_text("utf-8-sig")
     except OSError as error:
-        raise RecipeError(f"{path}: {error.strerror}; check -r", "recipe-missing") from None
+        raise RecipeError(f"{path}: {error.strerror}; check {option}", "recipe-missing") from None
     except UnicodeDecodeError:
         raise RecipeError(f"{path}: not UTF-8 text", "bad-syntax") from None
 

@@ -79,6 +79,10 @@ class RunOptions:
         Of a merge: the fields of any source, or those of all.
     source_field : str or None
         Of a merge: a text field for the name of each feature's source.
+    gate : {"error", "warning"} or None
+        Audit the sources first, and refuse the run where something as bad is found.
+    expect : str or None
+        A contract that the sources have to keep; it is a gate, too.
     on_bad_record : {"fail", "skip"}
         What a record whose structure is broken does: it fails its layer, or
         is left out and counted as unreadable.
@@ -130,6 +134,8 @@ class RunOptions:
     merge: str | None = None
     field_strategy: Literal["union", "intersection"] = "union"
     source_field: str | None = None
+    gate: Literal["error", "warning"] | None = None
+    expect: str | None = None
     on_bad_record: Literal["fail", "skip"] = "fail"
     on_bad_value: Literal["null", "reject"] = "null"
     on_bad_feature: Literal["reject", "fail"] = "reject"

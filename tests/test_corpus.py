@@ -119,3 +119,41 @@ def test_force_redoes(first: tuple[Path, dict, str]) -> None:
     assert {o["status"] for o in again["outcomes"]} == {"done", "failed"}
     for outcome in again["outcomes"]:
         assert told[outcome["sources"][0]] == (outcome["status"], outcome["features"])
+
+
+def test_the_audit_counts_what_gdal_counts() -> None:
+    import pyogrio
+
+    import shpbatch
+
+    #: The .shx has 8 of the 22 records, and GDAL believes it.
+    lies = {"shapelib-a2ad7b3/3dpoints.shp"}
+    checked = 0
+    for layer in shpbatch.audit(CORPUS).layers:
+        source, name = layer.source, layer.source.relative
+        if source.member or layer.severity == "error" or "shx" not in layer.members:
+            continue
+        if name not in lies and source.path.endswith(".shp"):
+            info = pyogrio.read_info(source.path)
+            assert layer.count == info["features"], name
+            assert (layer.header is not None) and (
+                len(layer.header.fields) == len(info["fields"]) or "dbf" not in layer.members
+            ), name
+            checked += 1
+    assert checked > 150
+
+
+def test_a_deep_audit_reads_all_that_is_declared() -> None:
+    import shpbatch
+
+    audit = shpbatch.audit(CORPUS, deep=True, workers=2)
+    unread = {
+        layer.source.relative: layer.findings[0].code
+        for layer in audit.layers
+        if layer.reading is None or layer.reading.read != layer.count
+    }
+    assert unread == {
+        "mbostock-shapefile-ffe6088/ne_10m_time_zones.shp": "chain-broken",
+        "represent-boundaries-0.10.2/fixtures/bad.zip/bad": "bad-zip",
+    }
+    assert set(unread) <= {x.source.relative for x in audit.layers if x.severity == "error"}

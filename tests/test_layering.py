@@ -33,7 +33,7 @@ LEVELS = {
     "settings": 10, "progress": 9,
     "union": 6, "merging": 7, "made": 7, "sinks": 2, "rejects": 6, "repairs": 6, "container": 7,
     "work": 9, "parts": 9, "preload": 9, "parser": 9, "planning": 9,
-    "mapping": 10, "running": 11,
+    "mapping": 10, "running": 11, "auditing": 11,
     "api": 12,
     "cli": 13,
     "__main__": 14,

@@ -19,6 +19,7 @@ COMMANDS = {
     "runs": "List past runs on an output folder.",
     "log": "Show one run: what became of each file.",
     "verify": "Check every output against what was published.",
+    "audit": "Show what is in folders of shapefiles, and what is wrong with it.",
     "info": "Show type, count, CRS, encoding and fields of layers.",
     "steps": "List the steps, or explain one.",
     "recipe": "Help with recipe files: their JSON Schema.",

@@ -10,6 +10,7 @@ import click
 from ..models import Recipe
 
 __all__ = ["ChainCommand", "layout_options", "recipe_of", "recipe_options", "source_options"]
+__all__ += ["workers_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,6 +41,27 @@ def source_options(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+def _workers(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    if value == "auto":
+        return 0
+    if value.isdigit() and int(value) > 0:
+        return int(value)
+    raise click.BadParameter("a number of 1 or more, or 'auto'")
+
+
+def workers_option(function: F) -> F:
+    """``-j``: how many processes."""
+    return click.option(
+        "-j",
+        "--workers",
+        default="16",
+        show_default=True,
+        callback=_workers,
+        metavar="N|auto",
+        help="Processes, never more than files; auto = the CPUs there are.",
+    )(function)
 
 
 def recipe_options(function: F) -> F:

@@ -12,7 +12,14 @@ import click
 
 from ..errors import ShpbatchError
 from ..models import Report
-from .options import ChainCommand, layout_options, recipe_of, recipe_options, source_options
+from .options import (
+    ChainCommand,
+    layout_options,
+    recipe_of,
+    recipe_options,
+    source_options,
+    workers_option,
+)
 from .policies import policy_options
 
 __all__ = ["command"]
@@ -32,14 +39,6 @@ Exit codes: 0 all done or up to date; 1 some files failed; 2 the request is wron
 """
 
 
-def _workers(ctx: click.Context, param: click.Parameter, value: str) -> int:
-    if value == "auto":
-        return 0
-    if value.isdigit() and int(value) > 0:
-        return int(value)
-    raise click.BadParameter("a number of 1 or more, or 'auto'")
-
-
 def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     """A size such as ``512M`` or ``2G``."""
     if value is None:
@@ -56,15 +55,7 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
 @layout_options
 @policy_options
 @recipe_options
-@click.option(
-    "-j",
-    "--workers",
-    default="16",
-    show_default=True,
-    callback=_workers,
-    metavar="N|auto",
-    help="Processes, never more than files; auto = the CPUs there are.",
-)
+@workers_option
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds a file may take.")
 @click.option(
     "--retries",
@@ -81,6 +72,14 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     show_default=True,
     help="full: outputs survive a power cut; fast: a kill.",
 )
+@click.option(
+    "--gate",
+    is_flag=False,
+    flag_value="error",
+    type=click.Choice(["error", "warning"]),
+    help="Audit first: refuse the run where something as bad is found (default: error).",
+)
+@click.option("--expect", type=click.Path(), metavar="FILE", help="A contract; see audit. A gate.")
 @click.option("--prune", is_flag=True, help="Remove outputs whose sources are gone.")
 @click.option(
     "--wait",

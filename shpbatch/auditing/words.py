@@ -1,0 +1,65 @@
+"""How findings, sizes and certainties are said, the same in every form of the grid."""
+
+from __future__ import annotations
+
+import shlex
+
+from ..findings import Finding
+from ..models import Source
+from ..talk import one_line
+from .contract import type_text
+from .grid import LayerAudit
+
+__all__ = ["bytes_text", "clean", "command_of", "counted", "fields_text", "how_sure", "places_text"]
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+#: From this confidence on a guess is called so.
+_SURE = ((0.9, "sure"), (0.6, "likely"), (0.3, "doubtful"))
+
+
+def clean(text: str) -> str:
+    """Text that is one line, its control characters and broken bytes made visible."""
+    return one_line(text)
+
+
+def command_of(finding: Finding, source: Source | None) -> str:
+    """The remedy as a command that can be pasted; empty where there is none."""
+    remedy = finding.remedy
+    path = shlex.quote(clean(source.path)) if source else "SRC"
+    if remedy.startswith(("!", "--")):
+        remedy = f"shpbatch run {'SRC' if '--exclude' in remedy else path} -o OUT {remedy}"
+    return clean(remedy.replace("{path}", path))
+
+
+def how_sure(confidence: float) -> str:
+    """``sure``, ``likely``, ``doubtful`` or ``unknown``."""
+    return next((word for least, word in _SURE if confidence >= least), "unknown")
+
+
+def bytes_text(size: int) -> str:
+    """Bytes with a unit: ``36 kB``."""
+    number, unit = float(size), 0
+    while number >= 999.5 and unit < len(_UNITS) - 1:
+        number, unit = number / 1000, unit + 1
+    digits = 1 if unit and number < 9.95 else 0
+    return f"{number:.{digits}f} {_UNITS[unit]}"
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 layer``, ``2,000 layers``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def fields_text(layer: LayerAudit) -> list[str]:
+    """``NAME C40`` for each field."""
+    fields = layer.header.fields if layer.header else ()
+    return [f"{clean(f.name)} {type_text(f.type, f.width, f.decimals)}" for f in fields]
+
+
+def places_text(finding: Finding) -> list[str]:
+    """``row 12 at (3.5, 4): Self-intersection`` for each place; rows are GDAL's FIDs."""
+    said = []
+    for place in finding.places:
+        at = f" at ({place.x:.10g}, {place.y:.10g})" if None not in (place.x, place.y) else ""
+        said.append(clean(f"row {place.row}{at}" + (f": {place.detail}" if place.detail else "")))
+    return said

@@ -1,0 +1,245 @@
+"""The audit: a row for each layer, true counts, what is wrong, and the cure."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pyogrio
+import pytest
+import shapefiles as make
+
+import shpbatch
+from shpbatch.auditing import Audit, LayerAudit
+from shpbatch.shapefile import reader
+
+SAMPLES = Path(__file__).parents[1] / "sample_data"
+BOWTIE = make.poly(5, [(0, 0), (2, 2), (2, 0), (0, 2), (0, 0)])
+SQUARE = make.poly(5, [(0, 0), (0, 2), (2, 2), (2, 0), (0, 0)])
+UTM18 = (SAMPLES / "census/NY8_utm18.prj").read_text()
+
+
+def only(audit: Audit) -> LayerAudit:
+    (layer,) = audit.layers
+    return layer
+
+
+def codes(layer: LayerAudit) -> set[str]:
+    return {finding.code for finding in layer.findings}
+
+
+def audit_of(path: Path, **options: object) -> Audit:
+    return shpbatch.audit(path, workers=1, **options)  # type: ignore[arg-type]
+
+
+def test_headers_tell_what_gdal_tells() -> None:
+    layers = audit_of(SAMPLES).layers
+    assert len(layers) == 17
+    for layer in layers:
+        if layer.source.member or layer.source.path.endswith(("latin1.shp", "virginia.shp")):
+            continue
+        info = pyogrio.read_info(layer.source.path)
+        assert layer.count == info["features"], layer.source.name
+        assert layer.header is not None
+        assert layer.header.field_names() == list(info["fields"])
+        crs = info["crs"]
+        if crs and crs.startswith("EPSG:") and layer.crs and layer.crs.code:
+            assert layer.crs.code == crs
+
+
+def test_a_cut_file_is_a_row_with_its_reason_and_what_is_left() -> None:
+    layer = only(audit_of(SAMPLES / "awkward/virginia.shp"))
+    assert layer.severity == "error"
+    (error,) = [f for f in layer.findings if f.severity == "error"]
+    assert error.code == "shp-truncated"
+    assert "35788" in error.reason
+    assert layer.type == "Polygon"
+    deep = only(audit_of(SAMPLES / "awkward/virginia.shp", deep=True))
+    assert deep.reading is not None
+    assert (deep.reading.read, deep.reading.unreadable) == (62, 74)
+    assert {"shp-truncated", "records-unreadable"} <= codes(deep)
+
+
+@pytest.mark.parametrize("rows", [32_768, 2, 1])
+def test_deep_counts_are_those_of_any_window(
+    rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "WINDOW_ROWS", rows)
+    empty = b"\5\0\0\0" + bytes(40)
+    path = make.layer(tmp_path, [SQUARE, make.NULL, BOWTIE, empty, BOWTIE, make.NULL], 5)
+    from shpbatch.auditing.deep import read_deep
+
+    deep = read_deep(make.source(path))
+    counted = deep.reading
+    assert (counted.read, counted.nulls, counted.empties, counted.invalid) == (6, 2, 1, 2)
+    assert counted.vertices == 15
+    assert counted.bounds == (0, 0, 2, 2)
+    found = {f.code: f for f in deep.findings}
+    assert found["null-geometry"].count == 2
+    assert found["empty-geometry"].count == 1
+    rows_of_bowties = {p.row for f in deep.findings for p in f.places}
+    assert {2, 4} <= rows_of_bowties
+
+
+def test_points_that_are_nan_are_empty(tmp_path: Path) -> None:
+    nan = float("nan")
+    path = make.layer(tmp_path, [make.point(1, 2), make.point(nan, nan), make.NULL])
+    reading = only(audit_of(path, deep=True)).reading
+    assert reading is not None
+    assert (reading.nulls, reading.empties, reading.invalid) == (1, 1, 0)
+
+
+def test_cells_are_counted(tmp_path: Path) -> None:
+    rows = [(b"one", b"1"), (b"", b"x"), (b"two", b""), (b"", b"4")]
+    points = [make.point(i, i) for i in range(4)]
+    shp, shx = make.shp_bytes(points, bounds=(0, 0, 3, 3))
+    path = make.write(tmp_path, shp=shp, shx=shx, dbf=make.dbf_bytes(make.NAMES, rows, deleted=[3]))
+    layer = only(audit_of(path, deep=True))
+    assert layer.reading is not None
+    assert (layer.reading.read, layer.reading.deleted) == (3, 1)
+    assert layer.reading.blanks == (1, 2)
+    bad = next(f for f in layer.findings if f.code == "bad-value")
+    assert (bad.count, bad.places[0].row, bad.places[0].detail) == (1, 1, "N")
+    assert "rows-deleted" in codes(layer)
+
+
+def test_an_extent_that_lies_is_told_by_a_deep_audit_only(tmp_path: Path) -> None:
+    shp, shx = make.shp_bytes(bounds=(1, 2, 50, 60))
+    path = make.write(tmp_path, shp=shp, shx=shx)
+    assert "bounds-lie" not in codes(only(audit_of(path)))
+    assert "bounds-lie" in codes(only(audit_of(path, deep=True)))
+
+
+@pytest.mark.parametrize(
+    ("members", "code"),
+    [
+        ({"shp": b""}, "empty-file"),
+        ({"shp": b"<html>404</html>" * 20}, "bad-magic"),
+        ({"dbf": b"short"}, "bad-dbf"),
+        ({"dbf": make.dbf_bytes(make.NAMES, make.rows_of(b"one"))}, "count-mismatch"),
+    ],
+)
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_cannot_be_read_is_a_row(
+    members: dict[str, bytes], code: str, deep: bool, tmp_path: Path
+) -> None:
+    make.write(tmp_path, "good")
+    make.write(tmp_path, "bad", **members)
+    audit = audit_of(tmp_path, deep=deep)
+    bad, good = audit.layers
+    assert bad.severity == "error"
+    assert code in codes(bad)
+    assert all(f.remedy for f in bad.findings if f.severity == "error")
+    assert good.severity is None
+    assert audit.fails()
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_odd_layers_are_read(deep: bool, tmp_path: Path) -> None:
+    make.layer(tmp_path / "no_rows", [], 5)
+    make.layer(tmp_path / "no_dbf", [SQUARE], 5, prj=None)
+    make.layer(tmp_path / "all_null", [make.NULL, make.NULL], 15)
+    make.layer(tmp_path / "zm", [make.point_zm(1, 2, 3, 4)], 11)
+    make.layer(tmp_path / "mixed", [SQUARE, make.point(1, 1)], 5)
+    make.write(tmp_path / "名前", "道路")
+    found = {layer.folder: layer for layer in audit_of(tmp_path, deep=deep).layers}
+    assert "no-features" in codes(found["no_rows"])
+    assert {"dbf-missing", "crs-missing"} <= codes(found["no_dbf"])
+    assert found["all_null"].type == "PolygonZ"
+    assert found["zm"].type == "PointZ"
+    assert found["名前"].severity is None
+    if deep:
+        assert found["all_null"].reading is not None
+        assert found["all_null"].reading.nulls == 2
+
+
+def test_zips_are_audited_like_folders(tmp_path: Path) -> None:
+    make.write(tmp_path / "in", "a")
+    make.zipped(tmp_path / "z.zip", tmp_path / "in", below="deep/er/")
+    layer = only(audit_of(tmp_path / "z.zip", deep=True))
+    assert layer.reading is not None
+    assert (layer.count, layer.reading.read) == (3, 3)
+    assert layer.members["shp"] == (tmp_path / "in/a.shp").stat().st_size
+
+
+def test_what_is_no_layer_is_told(tmp_path: Path) -> None:
+    make.write(tmp_path, "a")
+    make.write(tmp_path, "lone", shp=None, shx=None)
+    make.write(tmp_path, "sidecar", shp=None, shx=None, dbf=None)
+    (tmp_path / "._a.shp").write_bytes(b"AppleDouble")
+    (tmp_path / "x.gdb").mkdir()
+    (tmp_path / "folder.zip").mkdir()
+    with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
+        archive.writestr("only.dbf", b"")
+    audit = audit_of(tmp_path)
+    assert len(audit.layers) == 1
+    told = {Path(s.path).name: s.finding for s in audit.strays}
+    assert {name: f.code for name, f in told.items()} == {
+        "lone.dbf": "lone-dbf",
+        "sidecar.prj": "lone-sidecar",
+        "._a.shp": "junk",
+        "x.gdb": "geodatabase",
+        "folder.zip": "junk",
+        "none.zip": "zip-without-layer",
+    }
+    assert "3 rows of 2 fields" in told["lone.dbf"].reason
+    assert "only.dbf" in told["none.zip"].reason
+
+
+def test_a_folder_of_lone_tables_is_an_audit_too(tmp_path: Path) -> None:
+    make.write(tmp_path, "lone", shp=None, shx=None)
+    audit = audit_of(tmp_path)
+    assert (len(audit.layers), len(audit.strays)) == (0, 1)
+    (tmp_path / "lone.dbf").unlink()
+    (tmp_path / "lone.prj").unlink()
+    with pytest.raises(shpbatch.ShpbatchError, match="no shapefile"):
+        audit_of(tmp_path)
+
+
+def test_odd_ones_out_are_marked(tmp_path: Path) -> None:
+    for stem in "abcdefg":
+        make.write(tmp_path, stem)
+    shp, shx = make.shp_bytes([SQUARE] * 3, 5)
+    other = [(b"OTHER", "C", 5, 0)]
+    make.write(tmp_path, "odd", shp=shp, shx=shx, prj=UTM18,
+               dbf=make.dbf_bytes(other, [(b"x",)] * 3))  # fmt: skip
+    audit = audit_of(tmp_path)
+    odd = {layer.source.relative: layer for layer in audit.layers if layer.odd}
+    assert list(odd) == ["odd.shp"]
+    assert {"crs", "type", "fields"} <= set(odd["odd.shp"].odd)
+    assert {"odd-crs", "odd-type", "odd-fields"} <= codes(odd["odd.shp"])
+
+
+def test_two_against_two_are_not_odd(tmp_path: Path) -> None:
+    for stem, prj in zip("abcd", (make.WGS84, make.WGS84, UTM18, UTM18), strict=True):
+        make.write(tmp_path, stem, prj=prj)
+    assert not any(layer.odd for layer in audit_of(tmp_path).layers)
+
+
+def test_layers_of_other_folders_are_no_sisters(tmp_path: Path) -> None:
+    for stem in "abcd":
+        make.write(tmp_path / "one", stem)
+    make.write(tmp_path / "two", "e", prj=UTM18)
+    assert not any(layer.odd for layer in audit_of(tmp_path).layers)
+
+
+def test_headers_only_means_no_geometry_library(tmp_path: Path) -> None:
+    make.write(tmp_path)
+    code = (
+        "import json, sys, shpbatch\n"
+        f"audit = shpbatch.audit({str(tmp_path)!r})\n"
+        "heavy = ['shapely', 'pyogrio', 'fiona', 'geopandas', 'pandas', 'pyarrow', 'duckdb']\n"
+        "print(json.dumps([len(audit.layers), [m for m in heavy if m in sys.modules]]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert json.loads(done.stdout) == [1, []], done.stderr
+
+
+def test_nothing_is_changed(tmp_path: Path) -> None:
+    make.write(tmp_path, shx=None)
+    before = make.snapshot(tmp_path)
+    audit_of(tmp_path, deep=True)
+    assert make.snapshot(tmp_path) == before

@@ -1,0 +1,283 @@
+"""The forms of an audit: table, JSON, CSV, GeoJSON, page; hostile names harm none of them."""
+
+from __future__ import annotations
+
+import csv
+import http.server
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import unicodedata
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import shapefiles as make
+
+import shpbatch
+from shpbatch.auditing import Audit
+from shpbatch.auditing.footprint import as_geojson
+from shpbatch.auditing.page import POLICY, as_html
+from shpbatch.auditing.records import as_csv, as_json
+from shpbatch.auditing.table import table
+
+SAMPLES = Path(__file__).parents[1] / "sample_data"
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+UTM60 = (
+    'PROJCS["WGS_1984_UTM_Zone_60N",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",'
+    'SPHEROID["WGS_1984",6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],'
+    'UNIT["Degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],'
+    'PARAMETER["False_Easting",500000.0],PARAMETER["False_Northing",0.0],'
+    'PARAMETER["Central_Meridian",177.0],PARAMETER["Scale_Factor",0.9996],'
+    'PARAMETER["Latitude_Of_Origin",0.0],UNIT["Meter",1.0]]'
+)
+
+
+@pytest.fixture(scope="module")
+def samples() -> Audit:
+    return shpbatch.audit(SAMPLES, deep=True, workers=2)
+
+
+def hostile(folder: Path, url: str = "http://127.0.0.1:9/") -> Audit:
+    """Names of files, folders and fields that want to be tags, formulas and escapes."""
+    image = f"<img src={url.replace('/', chr(0x2215))}>"  # a name has no slash
+    columns = [(b"<script>a", "C", 5, 0), (b"=cmd|' /C", "C", 5, 0), (b"\x1b[2J\x07", "C", 5, 0)]
+    dbf = make.dbf_bytes(columns, [(b"a", b"b", b"c")] * 3)
+    names = ["=cmd|'C calc'!A0", "<script>alert(1)<∕script>", "a\x1b[2J\nb", "@SUM(1)", image]
+    for name in names:
+        make.write(folder, name, dbf=dbf, prj=f'GEOGCS["<img src={url}>",NO[1]]')
+    if sys.platform == "linux":  # a name that is no UTF-8
+        make.write(folder, os.fsdecode(b"caf\xe9"))
+    (folder / '"><svg onload=x>.shp').write_bytes(b"text" * 50)
+    (folder / "<b>.dbf").write_bytes(b"")
+    return shpbatch.audit(folder)
+
+
+class Tags(HTMLParser):
+    """Every tag of a page with its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def tags_of(page: str) -> list[tuple[str, dict[str, str | None]]]:
+    parser = Tags()
+    parser.feed(page)
+    return parser.tags
+
+
+def cells(text: str) -> int:
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+# -- the table ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 132, 220])
+def test_the_table_fits(width: int, samples: Audit) -> None:
+    lines = table(samples, width).splitlines()
+    grid = lines[: lines.index("")]
+    assert len(grid) == 1 + 17
+    assert max(map(cells, grid)) <= width
+    assert all(any(word in line for line in grid) for word in ("error", "warning", "ok"))
+
+
+def test_wide_letters_are_two_cells(tmp_path: Path) -> None:
+    for stem in ("道路" * 20, "a" * 60):
+        make.write(tmp_path, stem)
+    lines = table(shpbatch.audit(tmp_path), 70).splitlines()
+    assert max(map(cells, lines[:3])) <= 70
+    assert len({cells(line[: line.index("Point")]) for line in lines[1:3]}) == 1
+
+
+def test_a_wide_terminal_shows_all(samples: Audit) -> None:
+    text = table(samples, 400)
+    assert "census/boston_tracts.shp" in text
+    assert "EPSG:4267" in text
+    assert "shp-truncated, records-unreadable" in text
+
+
+# -- data --------------------------------------------------------------------
+
+
+def test_json_is_plain_data_of_every_layer(samples: Audit) -> None:
+    found = json.loads(json.dumps(as_json(samples), allow_nan=False))
+    assert (found["schema"], found["deep"], len(found["layers"])) == (1, True, 17)
+    virginia = next(x for x in found["layers"] if x["layer"] == "awkward/virginia.shp")
+    assert virginia["reading"]["unreadable"] == 74
+    (cut,) = [f for f in virginia["findings"] if f["code"] == "shp-truncated"]
+    assert cut["remedy"].startswith("shpbatch run ")
+    assert cut["remedy"].endswith("--on-bad-record skip")
+    cities = next(x for x in found["layers"] if x["layer"] == "places/cities.shp")
+    assert cities["fields"][0] == {"name": "Name", "type": "C", "width": 80, "decimals": 0}
+
+
+def test_csv_has_a_line_a_layer(samples: Audit) -> None:
+    rows = list(csv.DictReader(io.StringIO(as_csv(samples))))
+    assert len(rows) == 17
+    by_name = {row["layer"]: row for row in rows}
+    assert by_name["census/NY8_utm18.shp"]["invalid"] == "5"
+    assert by_name["awkward/emptypoints.shp"]["null"] == "1"
+    assert by_name["transport/newhaven_nework.shp"]["minx"].startswith("-7")  # a number, no text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names that Windows has not")
+def test_hostile_names_harm_no_spreadsheet_and_no_terminal(tmp_path: Path) -> None:
+    audit = hostile(tmp_path)
+    for row in csv.reader(io.StringIO(as_csv(audit))):
+        for cell in row:
+            number = re.fullmatch(r"-?[\d.e+-]+", cell)
+            assert number or not cell.startswith(("=", "+", "-", "@", "\t", "\r")), cell
+            assert cell.isprintable(), repr(cell)
+    assert table(audit, 100).replace("\n", "").isprintable()
+    json.dumps(as_json(audit), ensure_ascii=False).encode("utf-8")  # half a character is none
+
+
+# -- footprints --------------------------------------------------------------
+
+
+def geometries(audit: Audit) -> list[dict | None]:
+    return [f["geometry"] for f in json.loads(as_geojson(audit))["features"]]
+
+
+def test_footprints_are_in_degrees(samples: Audit) -> None:
+    features = json.loads(as_geojson(samples))["features"]
+    found = {f["properties"]["layer"]: f["geometry"] for f in features}
+    assert found["census/sids.shp"] is None  # no .prj: degrees are not guessed
+    (ring,) = found["soho/SohoPeople.shp"]["coordinates"]
+    west, south = ring[0]
+    assert (round(west, 2), round(south, 2)) == (-0.14, 51.51)  # London
+    assert ring[0] == ring[-1]
+    area = sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise(ring))
+    assert area > 0, "RFC 7946: an outer ring goes counter-clockwise"
+
+
+def test_a_footprint_across_the_antimeridian_is_two(tmp_path: Path) -> None:
+    shp, shx = make.shp_bytes(bounds=(400_000, 6_000_000, 800_000, 6_100_000))
+    make.write(tmp_path, shp=shp, shx=shx, prj=UTM60)
+    (geometry,) = geometries(shpbatch.audit(tmp_path))
+    assert geometry is not None
+    assert geometry["type"] == "MultiPolygon"
+    east, west = (polygon[0] for polygon in geometry["coordinates"])
+    assert max(x for x, _ in east) == 180
+    assert min(x for x, _ in west) == -180
+
+
+def test_degrees_that_are_none_have_no_footprint(tmp_path: Path) -> None:
+    shp, shx = make.shp_bytes(bounds=(500_000, 5_000_000, 600_000, 5_100_000))
+    make.write(tmp_path, shp=shp, shx=shx)  # metres under a .prj of degrees
+    assert geometries(shpbatch.audit(tmp_path)) == [None]
+
+
+# -- the page ----------------------------------------------------------------
+
+
+def test_the_page_needs_nothing_from_elsewhere(samples: Audit) -> None:
+    page = as_html(samples)
+    tags = tags_of(page)
+    assert ("meta", {"http-equiv": "Content-Security-Policy", "content": POLICY}) in tags
+    assert not {"script", "link", "img", "iframe", "object", "base", "form"} & {t for t, _ in tags}
+    for tag, given in tags:
+        assert not [name for name in given if name.startswith("on")], tag
+        for name in ("src", "href", "action", "xlink:href"):
+            assert str(given.get(name, "#")).startswith("#"), (tag, given)
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_the_page_has_a_row_a_layer_and_a_picture_of_those_with_features(samples: Audit) -> None:
+    tags = tags_of(as_html(samples))
+    assert len([1 for t, a in tags if t == "tr" and a.get("class") == "row"]) == 17
+    drawn = [1 for t, a in tags if t == "svg" and a.get("class") == "sketch"]
+    assert len(drawn) == 2 * 16  # in the row and in the details; emptypoints has nothing to draw
+    ids = {a["id"] for t, a in tags if "id" in a}
+    links = {str(a["href"])[1:] for t, a in tags if t == "a"}
+    assert links <= ids
+    assert len(links) >= 10
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names that Windows has not")
+def test_hostile_names_are_text_in_the_page(tmp_path: Path) -> None:
+    page = as_html(hostile(tmp_path))
+    tags = tags_of(page)
+    assert not {"script", "img", "b>"} & {t for t, _ in tags}
+    assert not [a for _, a in tags if "onload" in a]
+    assert "&lt;script&gt;alert(1)" in page
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]", page)
+    page.encode("utf-8")
+
+
+class _Counting(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.server.hits.append(self.path)  # type: ignore[attr-defined]
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[http.server.ThreadingHTTPServer]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Counting) as found:
+        found.hits = []  # type: ignore[attr-defined]
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield found
+        found.shutdown()
+
+
+def dom(page: Path, profile: Path) -> str:
+    """The page as a browser has it once it is loaded."""
+    line = [
+        BROWSER,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={profile}",
+    ]
+    line += ["--virtual-time-budget=2000", "--dump-dom", page.as_uri()]
+    return subprocess.run(line, capture_output=True, text=True, timeout=120).stdout
+
+
+@pytest.mark.skipif(not BROWSER, reason="no chromium, chromium-browser or google-chrome here")
+def test_no_request_leaves_the_page_in_a_browser(
+    server: http.server.ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    url = f"http://127.0.0.1:{server.server_address[1]}/hit"
+    audit = hostile(tmp_path / "src", url)
+    page = tmp_path / "page.html"
+    page.write_text(as_html(audit), "utf-8")
+    shown = tags_of(dom(page, tmp_path / "profile"))
+    rows = [1 for t, a in shown if t == "tr" and a.get("class") == "row"]
+    assert len(rows) == len(audit.layers) >= 6
+    assert server.hits == []  # type: ignore[attr-defined]
+    # The policy holds even where a tag came through ...
+    leaky = as_html(audit).replace("<h1>", f"<img src='{url}'><h1>")
+    page.write_text(leaky, "utf-8")
+    dom(page, tmp_path / "profile")
+    assert server.hits == []  # type: ignore[attr-defined]
+    # ... and this test sees what leaves: without the policy it does.
+    page.write_text(leaky.replace(POLICY, ""), "utf-8")
+    dom(page, tmp_path / "profile")
+    assert server.hits == ["/hit"]  # type: ignore[attr-defined]
+
+
+def test_an_audit_of_nothing() -> None:
+    assert "Nothing was found" in as_html(Audit())
+    assert table(Audit(), 80).startswith("0 layers")
