@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,11 @@ from .merging import Merge
 from .models import Outcome, Recipe, Report
 from .past import Past
 from .planning import HEADERS, Layout, Plan, make_plan
-from .policy import Policy
 from .pool import Stop
 from .preload import preload_for
 from .recipe import as_recipe
 from .running import execute
-from .settings import RunOptions, pool_options, rules_of
+from .settings import RunOptions, policy_of, pool_options, rules_of
 
 __all__ = ["RunOptions", "execute", "map_parser", "plan", "run"]
 
@@ -88,8 +86,7 @@ def plan(
         from .auditing.gate import check_gate
 
         check_gate(found, settings.gate or "error", settings.expect, settings.workers)
-    names = (f.name for f in fields(Policy))
-    policy = Policy(**{name: getattr(settings, name) for name in names})
+    policy = policy_of(settings)
     merge = None
     if settings.merge is not None:
         if settings.each_step:

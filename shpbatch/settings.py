@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from .durable import Durability
 from .errors import PlanError
+from .policy import Policy
 from .pool import PoolOptions
 from .progress import Mode
+from .shapefile.encoding import codec_of_cpg
 from .sinks import Container
 from .staleness import TRIGGERS, IfExists, Rules
 from .worker import Limits
 
-__all__ = ["RunOptions", "failure_limit", "pool_options", "rules_of"]
+__all__ = ["RunOptions", "failure_limit", "policy_of", "pool_options", "rules_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,22 @@ class RunOptions:
     log: str | None = None
     progress: Mode = "none"
     method: str = "auto"
+
+
+def policy_of(settings: RunOptions) -> Policy:
+    """What to do with what is bad, doubtful or does not fit.
+
+    Raises
+    ------
+    PlanError
+        ``bad-value`` for an encoding or a CRS that is none.
+    """
+    for option in ("encoding", "encoding_fallback"):
+        name = getattr(settings, option)
+        if name is not None and codec_of_cpg(name) is None:
+            shown = option.replace("_", "-")
+            raise PlanError(f"--{shown} {name}: there is no such encoding; try UTF-8", "bad-value")
+    return Policy(**{f.name: getattr(settings, f.name) for f in fields(Policy)})
 
 
 def rules_of(settings: RunOptions) -> Rules:

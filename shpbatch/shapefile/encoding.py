@@ -148,10 +148,9 @@ def _believed(codec: str, told: str, words: list[bytes], utf8: bool) -> Verdict:
 def _guessed(words: list[bytes], ansi: str | None, doubt: str | None) -> Verdict:
     """The likeliest encoding; that of Western Windows where nothing speaks for any."""
     ranked = weigh(words)
-    if ansi:  # whatever the writer's Windows used, so most likely this one
-        if len(words) < 3 or not is_implausible(words, ansi):
-            return Verdict(ansi, "ldid", doubt, 0.8)
-        ranked = [r for r in ranked if r[1] >= SURE] or [(ansi, 0.3)]
+    unsure = len(words) < 3 or not ranked or ranked[0][1] < SURE or ranked[0][0] == ansi
+    if ansi and unsure:  # whatever the writer's Windows used, so most likely this one
+        return Verdict(ansi, "ldid", doubt, 0.8)
     best, share = ranked[0] if ranked else ("cp1252", 0.0)
     missing = "neither .cpg nor language byte tells the encoding of non-ASCII text"
     text = f"{doubt or missing}; {best} is assumed ({share:.0%} sure)"

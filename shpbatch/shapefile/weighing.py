@@ -197,6 +197,8 @@ def _single_byte(texts: list[str]) -> float:
     total, count = 0.0, 0
     letters: dict[str, int] = {}
     for text in texts:
+        # Cyrillic of KOI8 is that of Windows with small and capital letters exchanged.
+        total -= 0.7 * len(text) * (text[:1].islower() and text[1:].isupper())
         for i, c in enumerate(text):
             if c < "\x80":
                 continue
