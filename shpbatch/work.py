@@ -26,6 +26,7 @@ from .rejects import REJECTS, write_rejects
 from .repairs import REPAIRS, repairs_told, write_repairs
 from .shapefile.crs import has_shift
 from .shapefile.metadata_xml import write_aliases
+from .shapefile.qix import write_qix
 from .shapefile.reader import Reader
 from .shapefile.sidecars import write_sidecars
 from .sinks import SUFFIXES, in_order, sink_paths
@@ -196,6 +197,8 @@ class _Work:
         output.close()
         if self.task.policy.proof:
             prove(output)
+        if self.task.policy.spatial_index:
+            write_qix(output.folder / f"{STEM}.shp", self.task.policy.proof)
         (output.folder / "aside").unlink(missing_ok=True)
         bundle = output.reader.bundle
         if self.task.union is not None:  # styles and notes of one source are not those of all
