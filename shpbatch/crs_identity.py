@@ -11,7 +11,10 @@ from .models import Bounds4
 if TYPE_CHECKING:
     from pyproj import CRS
 
-__all__ = ["Identity", "identified", "in_degrees"]
+__all__ = ["Identity", "identified", "in_degrees", "readable", "shown"]
+
+#: Characters of a CRS in a sentence.
+SHOWN = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,27 @@ class Identity:
     confidence: float
     geographic: bool
     area: Bounds4 | None
+
+
+@lru_cache(maxsize=256)
+def readable(crs: str) -> bool:
+    """Whether PROJ knows a CRS; asking costs some 30 ms, and a folder has few of them."""
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    try:
+        CRS.from_user_input(crs)
+    except CRSError:
+        return False
+    return True
+
+
+def shown(crs: str) -> str:
+    """A CRS in a sentence: as it is if it is short, else its name."""
+    if len(crs) <= SHOWN:
+        return crs
+    found = identified(crs)
+    return found.name if found else f"{crs[:SHOWN]}…"
 
 
 @lru_cache(maxsize=256)

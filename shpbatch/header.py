@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from .crs_identity import readable
 from .errors import ReadError
 from .models import Bounds4, Field, Header, Problem, Source
 from .policy import Policy
@@ -65,7 +66,7 @@ def read_header(source: Source, whole: bool = False, policy: Policy = USUAL) -> 
             Problem("length-lies", f"header says {declared} bytes, the file has {size}")
         )
     fields, encoding, dbf_problems = _attributes(bundle, source.name, whole, policy)
-    crs = _crs(bundle, problems)
+    crs, crs_from = _crs(bundle, problems, policy)
     return Header(
         geometry_type=geometry_type,
         has_z=has_z,
@@ -73,6 +74,7 @@ def read_header(source: Source, whole: bool = False, policy: Policy = USUAL) -> 
         count=len(index),
         fields=fields,
         crs=crs,
+        crs_from=crs_from,
         encoding=encoding.codec,
         encoding_from=encoding.told,
         encoding_confidence=encoding.confidence,
@@ -173,13 +175,20 @@ def _attributes(
     return fields, found, problems
 
 
-def _crs(bundle: Bundle, problems: list[Problem]) -> str | None:
+def _crs(bundle: Bundle, problems: list[Problem], policy: Policy) -> tuple[str | None, str]:
+    """The CRS, and what tells it; a problem where nothing does."""
+    if policy.src_crs:
+        return policy.src_crs, "option"
     raw = bundle.read("prj", 1 << 16)
     text = raw.decode("utf-8", "replace").strip("\ufeff\0 \r\n\t")
-    if not text:
-        problems.append(Problem("prj-missing", "no .prj: the CRS is not known"))
-        return None
-    if "[" not in text or text.lstrip().startswith("<"):
+    default = policy.src_crs_default
+    looks_right = "[" in text and not text.startswith("<")
+    if looks_right and (default is None or readable(text)):
+        return text, "prj"
+    if default:
+        return default, "option"
+    if text:
         problems.append(Problem("prj-unreadable", "the .prj holds no CRS"))
-        return None
-    return text
+    else:
+        problems.append(Problem("prj-missing", "no .prj: the CRS is not known"))
+    return None, "prj"

@@ -98,6 +98,8 @@ class Header:
         Features declared.
     crs : str or None
         The text of the ``.prj`` as found, or any CRS text set by a step.
+    crs_from : str
+        What told it: ``prj``, ``option``, or ``doctor``.
     encoding, encoding_from : str
         Python codec name, and what told it: ``cpg``, ``ldid``, ``bytes`` (valid
         UTF-8), ``guess``, ``option``, or ``default`` (all is ASCII).
@@ -115,6 +117,7 @@ class Header:
     count: int = 0
     fields: tuple[Field, ...] = ()
     crs: str | None = None
+    crs_from: str = "prj"
     encoding: str = "UTF-8"
     encoding_from: str = "default"
     encoding_confidence: float = 1.0
@@ -200,7 +203,8 @@ class Outcome:
     an output that is nevertheless complete. ``why`` says why it was made;
     ``staged`` are sets that lie in the stage and wait to be published, and
     ``seen`` the state of the sources' files when they were read. ``renamed``
-    are fields whose names a ``.dbf`` does not hold: name, written name, encoding.
+    are fields whose names a ``.dbf`` does not hold: name, written name, encoding;
+    ``operations`` the coordinate operations that were used, with their accuracy.
     """
 
     sources: tuple[str, ...]
@@ -218,6 +222,7 @@ class Outcome:
     staged: tuple[Any, ...] = ()
     seen: Mapping[str, Any] = field(default_factory=dict)
     renamed: tuple[tuple[str, str, str], ...] = ()
+    operations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

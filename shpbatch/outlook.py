@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from .errors import LayerError, ShpbatchError, WriteError
+from .crs_policy import NO_CRS, assumed
+from .errors import CRSError, LayerError, ShpbatchError, WriteError
 from .header import read_header, with_encoding
 from .models import Header, Problem, Recipe, Source, Task
 from .policy import Policy
@@ -33,8 +34,6 @@ def outlook(task: Task, whole: bool = False) -> tuple[Task, Header | None]:
         The task has a problem where the source cannot be read, or a step
         refuses it; then the header is the source's own.
     """
-    from .engine import apply_header
-
     if task.skip or task.problem:
         return task, None
     name = task.source.name
@@ -46,11 +45,27 @@ def outlook(task: Task, whole: bool = False) -> tuple[Task, Header | None]:
         reason = str(error) if name in str(error) else f"{name}: {error}"
         return replace(task, problem=Problem(error.code, reason)), None
     try:
-        after = apply_header(task.recipe, header)
+        header, after = _applied(task, header)
         _check_size(task.recipe, header, after)
         return replace(task, header=header), after
     except LayerError as error:
-        return replace(task, problem=Problem(error.code, f"{name}: {error}")), header
+        told = Problem(error.code, f"{name}: {error}")
+        if error.code in NO_CRS and task.policy.on_crs == "skip":
+            return replace(task, skip=told), header
+        return replace(task, problem=told), header
+
+
+def _applied(task: Task, header: Header) -> tuple[Header, Header]:
+    """The header of the source, its CRS assumed where that is asked for, and what steps make."""
+    from .engine import apply_header
+
+    try:
+        return header, apply_header(task.recipe, header)
+    except CRSError as error:
+        if error.code not in NO_CRS or task.policy.on_crs != "assign":
+            raise
+        header = assumed(task.source, header, error)
+        return header, apply_header(task.recipe, header)
 
 
 def forget_headers() -> None:

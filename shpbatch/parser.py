@@ -136,6 +136,8 @@ def _unchanged(task: Task, progress: Progress) -> Outcome:
         told = task if planned else _looked_at(task)
         if problem := told.problem:
             return Outcome((task.source.name,), "failed", code=problem.code, reason=problem.reason)
+        if passed := told.skip:
+            return Outcome((task.source.name,), "skipped", code=passed.code, reason=passed.reason)
         outcome = do_task(told, progress)
         if seen(task) == before:
             return replace(outcome, seen=before)

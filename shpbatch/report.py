@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -77,8 +78,7 @@ def summary(report: Report) -> str:
     if report.stopped:
         lines.append(f"stopped early: {report.stopped}")
     lines += _list("failed", _failures([o for o in report.outcomes if _failed(o)]))
-    noted = [one_line(f"{o.sources[0]}: {n}") for o in report.outcomes for n in o.notes]
-    lines += _list("notes", noted)
+    lines += _list("notes", _alike((n, o) for o in report.outcomes for n in o.notes))
     lines += _list("made, and why", _reasons(report))
     vanished = [one_line(key) for key in report.vanished]
     lines += _list("outputs without a source (--prune removes them)", vanished)
@@ -105,12 +105,17 @@ def _reasons(report: Report) -> list[str]:
     made = [o for o in report.outcomes if o.status == "done"]
     if all(o.why in ("", "new") for o in made):
         return []
+    return _alike((o.why, o) for o in made)
+
+
+def _alike(told: Iterable[tuple[str, Outcome]]) -> list[str]:
+    """A line for each sentence, with the first file it is said of and the number of others."""
     alike: dict[str, list[Outcome]] = {}
-    for outcome in made:
-        alike.setdefault(outcome.why, []).append(outcome)
+    for text, outcome in told:
+        alike.setdefault(text, []).append(outcome)
     return [
-        one_line(f"{o[0].sources[0]}{f' and {len(o) - 1:,} more' if len(o) > 1 else ''}: {why}")
-        for why, o in alike.items()
+        one_line(f"{o[0].sources[0]}{f' and {len(o) - 1:,} more' if len(o) > 1 else ''}: {text}")
+        for text, o in alike.items()
     ]
 
 

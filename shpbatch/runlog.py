@@ -132,6 +132,7 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
         "features": {name: getattr(outcome.features, name) for name in FEATURES},
         "seconds": round(outcome.seconds, 3),
         "notes": list(outcome.notes),
+        "operations": list(outcome.operations),
         "attempts": outcome.attempts,
         "why": outcome.why,
     }

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from .aspects import CRS
 from .durable import Durability
-from .errors import PlanError
+from .errors import PlanError, RecipeError
 from .policy import Policy
 from .pool import PoolOptions
 from .progress import Mode
@@ -164,13 +165,19 @@ def policy_of(settings: RunOptions) -> Policy:
     Raises
     ------
     PlanError
-        ``bad-value`` for an encoding or a CRS that is none.
+        ``bad-value`` for an encoding that is none, ``bad-crs``.
     """
     for option in ("encoding", "encoding_fallback"):
         name = getattr(settings, option)
         if name is not None and codec_of_cpg(name) is None:
             shown = option.replace("_", "-")
             raise PlanError(f"--{shown} {name}: there is no such encoding; try UTF-8", "bad-value")
+    for option in ("src_crs", "src_crs_default"):
+        if name := getattr(settings, option):
+            try:
+                CRS.check(name)
+            except RecipeError as error:
+                raise PlanError(f"--{option.replace('_', '-')}: {error}", "bad-crs") from None
     return Policy(**{f.name: getattr(settings, f.name) for f in fields(Policy)})
 
 

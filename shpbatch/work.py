@@ -12,12 +12,12 @@ from .account import Account, account_of
 from .container import contain
 from .destination import stage
 from .durable import translated
-from .engine import apply_recipe
+from .engine import apply_header, apply_recipe
 from .errors import LayerError, WriteError
 from .fit import fit
 from .journal import Member, Staged, hash_of
 from .made import header_of_sink, made_of
-from .models import Features, Header, Outcome, Sink, Task
+from .models import Features, Header, Outcome, Problem, Sink, Task
 from .output import STEM, Made, Output
 from .parts import do_part, header_of, parts_of
 from .proof import prove
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 __all__ = ["do_task"]
 
 Progress = Callable[[float], None]
+#: Codes of problems that a person should know of a complete output.
+NOTED = (
+    *("encoding-doubtful", "shx-missing", "length-lies", "dbf-missing"),
+    *("crs-assumed", "crs-grid-missing", "crs-ballpark"),
+)
 #: Share of a file's work that is reading and steps, for the bar.
 STEPS = 0.8
 
@@ -149,10 +154,14 @@ class _Work:
             staged=tuple(staged),
             why=self.task.why,
             features=features,
-            notes=tuple(dict.fromkeys(n for h in self.before for n in _told(h)))
-            + _notes(self.account, features),
+            notes=_told(self._problems(), NOTED) + _notes(self.account, features),
+            operations=_told(self._problems(), ("crs-operation",)),
             renamed=tuple(dict.fromkeys(n for o in self.outputs.values() for n in o.renamed)),
         )
+
+    def _problems(self) -> list[Problem]:
+        """What is known of the sources, and of what the steps do with them."""
+        return [p for h in self.before for p in apply_header(self.task.recipe, h).problems]
 
     def _write_aside(self, folder: Path) -> None:
         """Write what became of single features beside the first set."""
@@ -205,8 +214,8 @@ class _Work:
             kept = {e: n for e, n in bundle.members.items() if e in ("prj", "cpg")}
             bundle = replace(bundle, members=kept)
         write_sidecars(bundle, self.before[0], output.header, output.folder)
-        crs = output.header.crs
-        if crs is not None and crs != self.before[0].crs and has_shift(crs):
+        crs, first = output.header.crs, self.before[0]
+        if crs and (crs, "prj") != (first.crs, first.crs_from) and has_shift(crs):
             self.account.lose("the datum shift of the CRS is not in its .prj", 1, crs)
         for text, count in output.notes.items():
             self.account.note(text, count)
@@ -220,10 +229,9 @@ def members_of(folder: Path) -> dict[str, Member]:
     return {p.name[len(STEM) + 1 :]: Member(p.stat().st_size, hash_of(p)) for p in found}
 
 
-def _told(source: Header) -> list[str]:
-    """Problems of a source that a person should know of a complete output."""
-    known = ("encoding-doubtful", "shx-missing", "length-lies", "dbf-missing")
-    return [p.reason for p in source.problems if p.code in known]
+def _told(problems: list[Problem], codes: tuple[str, ...]) -> tuple[str, ...]:
+    """Sentences of the problems of these codes, each once."""
+    return tuple(dict.fromkeys(p.reason for p in problems if p.code in codes))
 
 
 def _notes(account: Account, features: Features) -> tuple[str, ...]:

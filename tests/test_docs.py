@@ -162,7 +162,7 @@ def test_a_step_added_as_the_readme_says(tmp_path: Path) -> None:
     """In a copy of the package, so that nothing else can know of it."""
     shutil.copytree(ROOT / "shpbatch", tmp_path / "shpbatch")
     (step,) = [text for text in blocks("python") if "from ..registry" in text]
-    (tmp_path / "shpbatch/steps/swap_xy.py").write_text(step)
+    (tmp_path / "shpbatch/steps/translate.py").write_text(step)
     shutil.copytree(ROOT / "sample_data" / "places", tmp_path / "data")
     probe = """
 import json, sys
@@ -170,10 +170,10 @@ from shpbatch.recipe_file import recipe_schema
 from shpbatch.cli.steps import explain
 from shpbatch.registry import STEPS
 import shpbatch, pyogrio
-assert "swap-xy" in json.dumps(recipe_schema())
-assert explain(STEPS["swap-xy"]).startswith("! swap-xy")
+assert "translate" in json.dumps(recipe_schema())
+assert explain(STEPS["translate"]).startswith("! translate")
 if __name__ == "__main__":
-    report = shpbatch.run("data", "out", "! swap-xy", include=["cities.shp"])
+    report = shpbatch.run("data", "out", "! translate --dx 512 --dy -256", include=["cities.shp"])
     print(report.outcomes[0].status, pyogrio.read_bounds("out/cities.shp")[1][:, 0].tolist())
     print(pyogrio.read_bounds("data/cities.shp")[1][:, 0].tolist())
 """
@@ -183,9 +183,9 @@ if __name__ == "__main__":
         [sys.executable, "probe.py"], cwd=tmp_path, env=env, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    swapped, original = done.stdout.splitlines()
+    moved, original = done.stdout.splitlines()
     x0, y0, x1, y1 = eval(original)
-    assert swapped == f"done {[y0, x0, y1, x1]}"
+    assert moved == f"done {[x0 + 512, y0 - 256, x1 + 512, y1 - 256]}"
 
 
 def test_every_step_is_in_the_table_with_its_summary() -> None:

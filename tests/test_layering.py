@@ -15,6 +15,7 @@ LEVELS = {
     "errors": 0,
     "models": 1, "policy": 1, "findings": 1,
     "encoding_doctor": 4, "crs_doctor": 4, "crs_identity": 2, "defects": 6,
+    "crs_operation": 3, "crs_policy": 8,
     "field_names": 2, "field_mapping": 3, "naming": 9, "declared": 5, "new_fields": 5,
     "account": 2, "shapefile": 2, "tally": 2, "talk": 2, "metrics": 10,
     "header": 3, "aspects": 3,

@@ -78,7 +78,7 @@ def test_the_object_has_exactly_the_keys_of_the_design() -> None:
     assert set(record["files"]) == FILES
     assert set(record["features"]) == FEATURES
     for outcome in record["outcomes"]:
-        assert set(outcome) - {"notes", "attempts", "why"} == OUTCOME
+        assert set(outcome) - {"notes", "operations", "attempts", "why"} == OUTCOME
         assert set(outcome["features"]) == FEATURES
         assert all(set(sink) == {"path", "features"} for sink in outcome["sinks"])
     assert record == json.loads(json.dumps(record))
@@ -162,10 +162,20 @@ def test_many_failures_of_one_cause_are_a_few_lines() -> None:
 
 
 def test_many_notes_are_cut_and_counted() -> None:
-    noted = [Outcome((f"{i}.shp",), "done", notes=("n",)) for i in range(50)]
+    noted = [Outcome((f"{i}.shp",), "done", notes=(f"n{i}",)) for i in range(50)]
     lines = summary(report(*noted)).splitlines()
     assert lines[-1] == "  … and 30 more in the log"
     assert len(lines) == 2 + 1 + 20 + 1
+
+
+def test_one_note_of_many_files_is_one_line() -> None:
+    noted = [Outcome((f"{i}.shp",), "done", notes=("n", f"m{i % 2}")) for i in range(50)]
+    lines = summary(report(*noted)).splitlines()
+    assert lines[-3:] == [
+        "  0.shp and 49 more: n",
+        "  0.shp and 24 more: m0",
+        "  1.shp and 24 more: m1",
+    ]
 
 
 def test_a_failure_without_a_reason_is_still_named() -> None:

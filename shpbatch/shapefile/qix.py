@@ -203,7 +203,8 @@ class _Level:
 
     def promoted(self) -> NDArray[np.bool_]:
         """Nodes with no shape and one subnode, which takes their place."""
-        return (self.counts == 0) & (self.subnodes == 1)
+        found: NDArray[np.bool_] = (self.counts == 0) & (self.subnodes == 1)
+        return found
 
 
 def _tree(
@@ -260,13 +261,13 @@ def _measure(levels: list[_Level]) -> None:
     for number in reversed(range(len(levels))):
         level = levels[number]
         n = len(level.paths)
-        held: NDArray[np.float64] = np.zeros(n)
+        held = np.zeros(n, np.int64)
         if number + 1 < len(levels):
             below = levels[number + 1]
             level.subnodes = np.bincount(below.parents, minlength=n)
-            held = np.bincount(below.parents, below.sizes, n)
+            held = np.bincount(below.parents, below.sizes, n).astype(np.int64)
         own = np.where(level.promoted(), 0, NODE + level.counts)
-        level.sizes = own + held.astype(np.int64)
+        level.sizes = own + held
 
 
 def _place(above: _Level, level: _Level) -> None:

@@ -31,7 +31,7 @@ def write_sidecars(
     for extension in (*TRAVELLING, *memos):
         if extension in bundle:
             bundle.copy(extension, folder / f"{stem}.{extension}")
-    if after.crs == before.crs:
+    if after.crs == before.crs and before.crs_from == "prj":
         if "prj" in bundle:
             bundle.copy("prj", folder / f"{stem}.prj")
     elif after.crs is not None:

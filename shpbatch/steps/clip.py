@@ -156,7 +156,7 @@ def _moved(area: BaseGeometry, like: OtherLayer, crs: str) -> BaseGeometry:
     from pyproj import CRS
     from pyproj.exceptions import CRSError as Unreadable
 
-    from .reproject import transformer
+    from ..crs_operation import transformer
 
     try:
         same = CRS(like.crs) == CRS(crs)

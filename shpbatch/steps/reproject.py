@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
+from .. import crs_operation
+from ..account import tell_loss
 from ..aspects import CRS, Coords, Header
+from ..crs_identity import readable
 from ..errors import CRSError
 from ..registry import step
 
 if TYPE_CHECKING:
     from pyproj import Transformer
+
+#: Where the map of a Mercator projection is cut off: the area of use of EPSG:3857.
+POLAR = 85.06
 
 
 @step
@@ -24,6 +30,9 @@ def reproject(
     dst_crs: Annotated[CRS, "CRS of the output, such as EPSG:32650."],
     src_crs: Annotated[CRS | None, "CRS of the source, whatever its .prj says."] = None,
     src_crs_default: Annotated[CRS | None, "CRS of sources that have no .prj."] = None,
+    accuracy: Annotated[
+        float | None, "Refuse layers that PROJ can only reproject less accurately, metres."
+    ] = None,
 ) -> Coords:
     """Reproject coordinates from one CRS to another.
 
@@ -44,6 +53,9 @@ def reproject(
         Overrides the CRS of the source.
     src_crs_default : str, optional
         Used only where the source has no CRS.
+    accuracy : float, optional
+        Metres; layers for which the operation is less accurate, or nobody
+        knows how accurate it is, are refused.
 
     Returns
     -------
@@ -53,12 +65,16 @@ def reproject(
     Raises
     ------
     CRSError
-        ``crs-missing``, ``crs-unreadable``, ``crs-no-operation``.
+        ``crs-missing``, ``crs-unreadable``, ``crs-no-operation``,
+        ``crs-inaccurate``.
 
     Notes
     -----
-    PROJ picks the operation (https://proj.org); a third coordinate is
-    transformed as a height where both CRS are three-dimensional.
+    PROJ picks the operation (https://proj.org), and the log says which and
+    how accurate it is; where a better one lacks a grid file, a note says so.
+    A third coordinate is transformed as a height where both CRS are
+    three-dimensional. Vertices beyond 85.06 degrees of latitude, which a
+    Mercator projection puts anywhere up to y = 2.4e8, are counted.
 
     Also known as: Reproject layer (QGIS), Project (ArcGIS), ``-t_srs`` (ogr2ogr).
     """
@@ -66,11 +82,12 @@ def reproject(
     if len(coords) == 0:
         return coords
     columns = [column.copy() for column in coords.T]  # contiguous, so PROJ works in place
-    move = transformer(source, str(dst_crs)).transform
+    move = _way(source, str(dst_crs)).transform
     if len(columns) == 2:
         move(columns[0], columns[1], inplace=True)
     else:
         move(columns[0], columns[1], columns[2], inplace=True)
+    _tell_polar(columns[1], str(dst_crs))
     return np.column_stack(columns)
 
 
@@ -81,20 +98,30 @@ def target(
     dst_crs: str,
     src_crs: str | None = None,
     src_crs_default: str | None = None,
+    accuracy: float | None = None,
 ) -> Header:
     """The CRS becomes ``dst_crs``; a layer without a usable CRS is refused."""
-    transformer(source_crs(header, src_crs, src_crs_default), str(dst_crs))
-    return replace(header, crs=str(dst_crs), bounds=None)
+    source = source_crs(header, src_crs, src_crs_default)
+    _way(source, str(dst_crs))
+    found = crs_operation.operation(source, str(dst_crs), header.bounds)
+    known = None if found is None else found.accuracy
+    if accuracy is not None and (known is None or known > accuracy):
+        better = f"; {found.better}" if found and found.better else ""
+        raise CRSError(
+            f"reproject: the way to {dst_crs} is {found or 'not known'}, not within "
+            f"{accuracy:g} m{better}",
+            "crs-inaccurate",
+        )
+    told = () if found is None else crs_operation.problems_of(found)
+    return replace(header, crs=str(dst_crs), bounds=None, problems=(*header.problems, *told))
 
 
-@lru_cache(maxsize=64)
-def transformer(source: str, target: str) -> Transformer:
-    """The operation between two CRS, x before y on both sides."""
-    from pyproj import Transformer
+def _way(source: str, target: str) -> Transformer:
+    """The way between two CRS; refused where there is none."""
     from pyproj.exceptions import ProjError
 
     try:
-        return Transformer.from_crs(source, target, always_xy=True)
+        return crs_operation.transformer(source, target)
     except ProjError as error:
         why = str(error).rpartition(": ")[2].strip(" ()")
         raise CRSError(
@@ -102,6 +129,34 @@ def transformer(source: str, target: str) -> Transformer:
             "leave this layer out with --exclude",
             "crs-no-operation",
         ) from None
+
+
+def _tell_polar(northings: np.ndarray, target: str) -> None:
+    """Count vertices that a Mercator projection puts beyond its map."""
+    edge = _edge(target)
+    if edge is None:
+        return
+    beyond = np.isfinite(northings) & ((northings < edge[0]) | (northings > edge[1]))
+    if beyond.any():
+        first = float(northings[beyond.argmax()])
+        text = f"vertices are beyond {POLAR} degrees of latitude, off the map of {target}"
+        tell_loss(text, int(beyond.sum()), f"y = {first:,.0f}")
+
+
+@lru_cache(maxsize=64)
+def _edge(target: str) -> tuple[float, float] | None:
+    """Northings at which the map of a Mercator projection ends; None for all other CRS."""
+    from pyproj import CRS as ProjCRS
+
+    crs = ProjCRS.from_user_input(target)
+    method = crs.coordinate_operation.method_name if crs.coordinate_operation else ""
+    if "Mercator" not in method or "Transverse" in method or "Oblique" in method:
+        return None
+    geodetic = crs.geodetic_crs
+    assert geodetic is not None
+    move = crs_operation.transformer(geodetic.to_wkt(), target)
+    south, north = (move.transform(0, latitude)[1] for latitude in (-POLAR, POLAR))
+    return min(south, north), max(south, north)
 
 
 def source_crs(header: Header, src_crs: str | None, src_crs_default: str | None) -> str:
@@ -119,16 +174,3 @@ def source_crs(header: Header, src_crs: str | None, src_crs_default: str | None)
             "crs-unreadable",
         )
     return str(found)
-
-
-@lru_cache(maxsize=256)
-def readable(crs: str) -> bool:
-    """Whether PROJ knows a CRS; asking costs some 30 ms, and a folder has few of them."""
-    from pyproj import CRS as ProjCRS
-    from pyproj.exceptions import CRSError as ProjError
-
-    try:
-        ProjCRS.from_user_input(crs)
-    except ProjError:
-        return False
-    return True
