@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["keep_places", "keep_styles", "names_now"]
 
 _UNREADABLE = (expat.ExpatError, LookupError, ValueError)
+#: What FGDC metadata say of a projection in elements of its own.
+_PARAMETERS = (b"<mapproj", b"<gridsys", b"<geograph>", b"<geodetic", b"<localp")
 #: Layer files of ArcGIS: an OLE container with names in UTF-16, and JSON.
 _CLOSED = {"lyr": "utf-16-le", "lyrx": "utf-8"}
 
@@ -146,7 +148,11 @@ def keep_places(folder: Path, stem: str, layer: str, old: Place, new: Place) -> 
             continue
         if made != data:
             path.write_bytes(made)
-            told.append(f"{layer}.{extension}: its CRS and extent were brought up to date")
+        if new.crs != old.crs and any(mark in made for mark in _PARAMETERS):
+            told.append(
+                f"{layer}.{extension} has the parameters of the source's CRS in spref/horizsys, "
+                "which are left"
+            )
     return told
 
 

@@ -9,7 +9,7 @@ Nothing is added to a file. Elements are those of the CSDGM (FGDC-STD-001-1998:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
@@ -129,17 +129,22 @@ def _boxed(box: dict[int, Value], told: _Told) -> Iterable[tuple[Value, str | No
     numbers = {side: _NUMBER.match(v.text) for side, v in box.items()}
     if len(box) < 4 or not all(numbers.values()):
         return  # a template's "REQUIRED: Western-most coordinate…"
-    was = [float(numbers[side][1]) for side in range(4)]  # type: ignore[index]
+    was = _box_of(numbers)
     above = _box(box[0].element)
     assert above is not None
     native = above.name in ("nativeExtBox", "lboundng")
     native |= above.attributes.get("esriExtentType") == "native"
     native |= any(abs(v) > DEGREES for v in was)
-    new = _native(told) if native else told.new.degrees_unless_at(told.old)
+    new = _native(told) if native else told.new.degrees(told.old, was)
     if new is None:
         return
     for side, value in box.items():
         yield value, _number(value.text, new[side])
+
+
+def _box_of(numbers: Mapping[int, re.Match[str] | None]) -> Bounds4:
+    west, south, east, north = (float(m[1]) if (m := numbers[side]) else 0.0 for side in range(4))
+    return west, south, east, north
 
 
 def _native(told: _Told) -> Bounds4 | None:
@@ -151,6 +156,8 @@ def _number(old: str, new: float) -> str:
     found = _NUMBER.match(old)
     assert found is not None
     decimals = len(found[2] or "") or DECIMALS
+    if float(found[1]) == round(new, decimals):
+        return old
     return old[: found.start(1)] + f"{new:.{decimals}f}" + old[found.end(1) :]
 
 
@@ -234,7 +241,7 @@ def _extended(members: dict[str, Value], told: _Told) -> Iterable[tuple[Value, s
         elif told.new_crs and not told.new.code:
             return
     elif crs == "EPSG:4326":
-        new = told.new.degrees_unless_at(told.old)
+        new = told.new.degrees(told.old, _box_of(numbers))
     else:
         return
     if new is not None:

@@ -75,21 +75,35 @@ class Place:
         """ESRI's name of the projected CRS; empty of a CRS that is not projected."""
         return _name(self.wkt, "PROJCS") or ""
 
-    def degrees_unless_at(self, other: Place) -> Bounds4 | None:
-        """The extent in longitudes and latitudes; None where that is no news.
+    def degrees(self, other: Place, told: Bounds4) -> Bounds4 | None:
+        """The extent in longitudes and latitudes; None where what was told stays.
 
-        A box grows when it is taken to another CRS. So where the two hold
-        each other, as those of one layer in two CRS do, what was measured of
-        the other is nearer to the truth, and stays.
+        A box grows when it is taken to another CRS. So where this place and
+        the source's hold each other, as those of one layer in two CRS do, a
+        told extent within is one that was measured, and nearer to the truth.
+
+        Parameters
+        ----------
+        other : Place
+            Of the source.
+        told : tuple of float
+            The extent in degrees that the metadata have.
         """
         if self.crs is None or self.bounds is None or self == other:
             return None
-        if other.crs is not None and other.bounds is not None:
-            there = _moved(self.bounds, self.crs, other.crs)
-            here = _moved(other.bounds, other.crs, self.crs)
-            if there and here and _holds(there, other.bounds) and _holds(here, self.bounds):
-                return None
-        return in_degrees(self.crs, self.bounds)
+        found = in_degrees(self.crs, self.bounds)
+        same = found is not None and _holds(found, told) and self._is_at(other)
+        return None if same else found
+
+    def _is_at(self, other: Place) -> bool:
+        """Whether two may be one layer in two CRS."""
+        if self.crs is None or other.crs is None or self.bounds is None or other.bounds is None:
+            return False
+        there = _moved(self.bounds, self.crs, other.crs)
+        here = _moved(other.bounds, other.crs, self.crs)
+        if there is None or here is None:
+            return False
+        return _holds(there, other.bounds) and _holds(here, self.bounds)
 
     def qgis(self, name: str, old: str) -> str | None:
         """What QGIS writes of a CRS into an element of ``spatialrefsys``.

@@ -1,5 +1,7 @@
 """Names of fields in styles: QGIS's ``.qml``, and ``.sld`` with ``.se`` of the OGC.
 
+And in the descriptions of fields that FGDC metadata have (``.shp.xml``).
+
 Where a QGIS style has names, and where expressions, is what its ``writeXml``
 functions say (``src/core``: ``symbology``, ``labeling``, ``qgsdiagramrenderer``,
 ``vector/qgsvectorlayer``, ``qgsproperty``), of versions 2 and 3. SLD 1.0 and SE
@@ -72,6 +74,7 @@ _TEXTS = {
     "orderByClause": _EXPRESSION,
     "attributeEditorTextElement": _TIP,
 }
+_LABEL = ("eainfo", "detailed", "attr", "attrlabl")
 _NUMBER = re.compile(r"-?\d+\Z")
 _SORT = re.compile(r"\s*(.*?)(?:\s+[AD])?\s*\Z", re.DOTALL)
 _QML_MARKS, _SLD_MARKS = ("[%", "%]"), ("${", "}")
@@ -193,6 +196,15 @@ def _in_sld(value: Value, references: References) -> list[Change]:
     return []
 
 
+def _in_metadata(value: Value, references: References) -> list[Change]:
+    """Labels of described fields; what describes a field that is gone stays."""
+    label = not value.name and value.element.path()[1:] == _LABEL
+    found = references.field(value.text.strip()) if label else None
+    if found is None or references.names[found] is None:
+        return []
+    return _whole(value.text, references)
+
+
 def _whole(text: str, references: References) -> list[Change]:
     """A text that is a name, blanks around it apart."""
     name = text.strip()
@@ -219,4 +231,5 @@ STYLES: dict[str, Callable[[Value, References], list[Change]]] = {
     "qml": _in_qml,
     "sld": _in_sld,
     "se": _in_sld,
+    "shp.xml": _in_metadata,
 }
