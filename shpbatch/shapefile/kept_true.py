@@ -23,6 +23,8 @@ __all__ = ["keep_places", "keep_styles", "names_now"]
 _UNREADABLE = (expat.ExpatError, LookupError, ValueError)
 #: What FGDC metadata say of a projection in elements of its own.
 _PARAMETERS = (b"<mapproj", b"<gridsys", b"<geograph>", b"<geodetic", b"<localp")
+#: Bytes of a file that is looked into: what is found in it takes some 30 times as much memory.
+LARGEST = 32 << 20
 #: Layer files of ArcGIS: an OLE container with names in UTF-16, and JSON.
 _CLOSED = {"lyr": "utf-16-le", "lyrx": "utf-8"}
 
@@ -90,8 +92,9 @@ def _encoded(name: str, encoding: str) -> bytes:
 
 
 def _restyled(path: Path, extension: str, name: str, names: Mapping[str, str | None]) -> list[str]:
-    references, data = References(names), path.read_bytes()
+    references = References(names)
     try:
+        data = _read(path)
         made = restyled(data, extension, references)
     except _UNREADABLE as error:
         return [f"{name} travels as it is, with the old names of fields: {_reason(error)}"]
@@ -137,8 +140,8 @@ def keep_places(folder: Path, stem: str, layer: str, old: Place, new: Place) -> 
         path = folder / f"{stem}.{extension}"
         if not path.exists():
             continue
-        data = path.read_bytes()
         try:
+            data = _read(path)
             made = placed(data, extension, old, new)
         except _UNREADABLE as error:
             told.append(
@@ -154,6 +157,12 @@ def keep_places(folder: Path, stem: str, layer: str, old: Place, new: Place) -> 
                 "which are left"
             )
     return told
+
+
+def _read(path: Path) -> bytes:
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"it is larger than {LARGEST >> 20} MB")
+    return path.read_bytes()
 
 
 def _reason(error: Exception) -> str:

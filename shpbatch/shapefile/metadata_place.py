@@ -66,11 +66,11 @@ def placed(data: bytes, extension: str, old: Place, new: Place) -> bytes:
         It cannot be read, or not be changed with proof.
     """
     told = _Told(old, new, new.crs is not None and new.crs != old.crs, new.bounds != old.bounds)
-    changes = []
-    for value, text in METADATA[extension](values_of(data), told):
+    changes, values = [], values_of(data)
+    for value, text in METADATA[extension](values, told):
         if text is not None and text != value.text:
             changes.append((value, [_difference(value.text, text)]))
-    return changed(data, changes) if changes else data
+    return changed(data, values, changes) if changes else data
 
 
 def _difference(old: str, new: str) -> Change:

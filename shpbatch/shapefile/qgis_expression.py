@@ -15,11 +15,12 @@ from .xml_places import Change
 
 __all__ = ["References", "in_expression", "in_template"]
 
+#: What is not closed goes on to the end, and is taken at once: no second look from each quote on.
 _TOKEN = re.compile(
     r"""
     (?P<comment>--[^\r\n]*|/\*.*?(?:\*/|\Z))
-    |(?P<text>'(?:''|\\.|[^'\\])*')
-    |(?P<quoted>"(?:""|[^"])*")
+    |(?P<text>'(?:''|\\.|[^'\\])*+'?)
+    |(?P<quoted>"(?:""|[^"])*+"?)
     |(?P<variable>[@$][\w]+)
     |(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)
     |(?P<word>[^\W\d]\w*)
@@ -170,7 +171,7 @@ def _is_own(tokens: Sequence[_Token], at: int) -> bool:
 def _named(token: _Token, tokens: Sequence[_Token], i: int, naming: bool) -> str | None:
     """The name of a field that a token may be."""
     after = tokens[i + 1] if i + 1 < len(tokens) else None
-    if token.kind == "quoted":
+    if token.kind == "quoted" and token.text.endswith('"'):
         return token.text[1:-1].replace('""', '"')
     if token.kind == "word" and token.text.lower() not in _KEYWORDS:
         called = after is not None and (after.text == "(" or after.kind == "assign")

@@ -98,12 +98,12 @@ def restyled(data: bytes, extension: str, references: References) -> bytes:
     ExpatError, LookupError, ValueError
         It cannot be read, or not be changed with proof.
     """
-    changes = []
-    for value in values_of(data):
+    changes, values = [], values_of(data)
+    for value in values:
         parts = STYLES[extension](value, references) if value.text else []
         if parts:
             changes.append((value, parts))
-    return changed(data, changes) if changes else data
+    return changed(data, values, changes) if changes else data
 
 
 def _in_qml(value: Value, references: References) -> list[Change]:
@@ -198,7 +198,8 @@ def _in_sld(value: Value, references: References) -> list[Change]:
 
 def _in_metadata(value: Value, references: References) -> list[Change]:
     """Labels of described fields; what describes a field that is gone stays."""
-    label = not value.name and value.element.path()[1:] == _LABEL
+    element = value.element
+    label = not value.name and element.name == _LABEL[-1] and element.path()[1:] == _LABEL
     found = references.field(value.text.strip()) if label else None
     if found is None or references.names[found] is None:
         return []

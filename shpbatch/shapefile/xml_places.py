@@ -20,6 +20,9 @@ __all__ = ["Change", "Element", "Value", "changed", "values_of"]
 #: Characters from, characters to (not included), and what is to stand there.
 Change = tuple[int, int, str]
 
+#: Elements in each other; QGIS's groups of rules and options go some 20 deep.
+DEEPEST = 500
+
 _ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _TAG_NAME = re.compile(rb"<([^\s/>]+)")
 _DECLARED = re.compile(rb"^\s*<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
@@ -39,11 +42,15 @@ class Element:
     inside: int = -1
     text: list[str] = field(default_factory=list)
     leaf: bool = True
+    depth: int = 0
 
     def path(self) -> tuple[str, ...]:
         """Names from the root down to this element."""
-        above = self.parent.path() if self.parent else ()
-        return (*above, self.name)
+        names, at = [self.name], self.parent
+        while at is not None:
+            names.append(at.name)
+            at = at.parent
+        return tuple(reversed(names))
 
     def within(self, *names: str) -> bool:
         """Whether an element above this one has one of these names."""
@@ -83,7 +90,7 @@ def values_of(data: bytes) -> list[Value]:
     ExpatError
         It is no XML.
     ValueError
-        It is, in UTF-16, or with elements that come out of entities.
+        It is, in UTF-16, of elements that come out of entities, or too deep.
     LookupError
         Its encoding is not known.
     """
@@ -94,12 +101,16 @@ def values_of(data: bytes) -> list[Value]:
     return walk.values
 
 
-def changed(data: bytes, changes: Sequence[tuple[Value, Sequence[Change]]]) -> bytes:
+def changed(
+    data: bytes, before: Sequence[Value], changes: Sequence[tuple[Value, Sequence[Change]]]
+) -> bytes:
     """The file with parts of some values replaced.
 
     Parameters
     ----------
     data : bytes
+    before : sequence of Value
+        What `values_of` gave of it.
     changes : sequence of (Value, sequence of Change)
         Of each value at most once; changes of one value in order, apart from each other.
 
@@ -120,10 +131,8 @@ def changed(data: bytes, changes: Sequence[tuple[Value, Sequence[Change]]]) -> b
             text = text[:start] + part + text[stop:]
         wanted[id(value)] = text
     result = bytes(made)
-    before, after = values_of(data), values_of(result)
-    told = {(v.start, v.name): wanted[id(v)] for v, _ in changes}
-    meant = [(v.element.path(), v.name, told.get((v.start, v.name), v.text)) for v in before]
-    if meant != [(v.element.path(), v.name, v.text) for v in after]:
+    meant = [(v.element.path(), v.name, wanted.get(id(v), v.text)) for v in before]
+    if meant != [(v.element.path(), v.name, v.text) for v in values_of(result)]:
         raise ValueError("it would not be read as it was meant")
     return result
 
@@ -151,7 +160,11 @@ class _Walk:
         attributes = {_local(n): v for n, v in zip(told[::2], told[1::2], strict=True)}
         if self.open is not None:
             self.open.leaf = False
-        element = self.open = Element(_local(name), attributes, self.open)
+        element = Element(_local(name), attributes, self.open)
+        element.depth = self.open.depth + 1 if self.open is not None else 0
+        if element.depth > DEEPEST:
+            raise ValueError(f"elements more than {DEEPEST} deep")
+        self.open = element
         at = opening.end()
         for key, text in zip(told[::2], told[1::2], strict=True):
             found = _ATTRIBUTE.match(data, at)
