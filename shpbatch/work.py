@@ -141,7 +141,7 @@ class _Work:
         if self.outputs:
             self._write_aside(next(iter(self.outputs.values())).folder)
         for output, sink in zip(self.outputs.values(), sinks, strict=True):
-            self._keep_true(output, sink.stem)
+            self._keep_true(output)
             self._alias(output, sink.stem)
             if sink.suffix == SUFFIXES["shz"]:
                 contain(output.folder, sink.stem, self.task.policy.proof)
@@ -156,7 +156,7 @@ class _Work:
             features=features,
             notes=tuple(dict.fromkeys(n for h in self.before for n in _told(h)))
             + _notes(self.account, features)
-            + tuple(self.told),
+            + tuple(dict.fromkeys(self.told)),
             renamed=tuple(dict.fromkeys(n for o in self.outputs.values() for n in o.renamed)),
         )
 
@@ -188,11 +188,11 @@ class _Work:
                 f"{'; '.join(_lost(account))}: --on-loss warn writes it all the same", "values-lost"
             )
 
-    def _keep_true(self, output: Output, layer: str) -> None:
+    def _keep_true(self, output: Output) -> None:
         """Let styles and metadata say what is so now; those of a merge do not travel."""
         if self.task.union is not None:
             return
-        before = self.before[0]
+        before, layer = self.before[0], Path(self.task.source.relative).stem
         names = names_now(before.fields, output.fields)
         self.told += keep_styles(output.folder, STEM, layer, names)
         bounds = bounds_of(output.head) if output.head else before.bounds

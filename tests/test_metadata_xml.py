@@ -84,7 +84,7 @@ QMD = """<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 
 def run(src: Path, out: Path, *steps: object, **options: object) -> list[str]:
     """Notes of the one outcome."""
-    report = shpbatch.run(src, out, list(steps), workers=1, **options)
+    report = shpbatch.run(src, out, list(steps), method="inline", **options)
     assert [o.status for o in report.outcomes] == ["done"], report.outcomes
     return list(report.outcomes[0].notes)
 
@@ -295,7 +295,7 @@ def test_each_step_and_a_container(tmp_path: Path) -> None:
 
     src = make.write(tmp_path / "in", "roads", **{"shp.xml": ESRI})
     steps = [UTM, ("reproject", {"dst_crs": "EPSG:3857"})]
-    shpbatch.run(src, tmp_path / "out", steps, workers=1, each_step=True, container="shz")
+    shpbatch.run(src, tmp_path / "out", steps, method="inline", each_step=True, container="shz")
     found = []
     for path in sorted((tmp_path / "out").rglob("*.shz")):
         with zipfile.ZipFile(path) as archive:

@@ -156,7 +156,7 @@ def expected() -> str:
 
 def run(src: Path, out: Path, steps: object = (), **options: object) -> list[str]:
     """Notes of the one outcome."""
-    report = shpbatch.run(src, out, steps, workers=1, **options)
+    report = shpbatch.run(src, out, steps, **{"method": "inline", **options})
     assert [o.status for o in report.outcomes] == ["done"], report.outcomes
     return list(report.outcomes[0].notes)
 
@@ -398,17 +398,36 @@ def test_a_field_is_followed_through_the_steps(
     assert attr_of(tmp_path / "out/roads.qml") == attr
 
 
-def test_windows_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("steps", [[RENAMED], [RENAMED, ("filter", {"where": "cnt >= 0"})]])
+def test_windows_and_parts_make_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[object]
+) -> None:
+    from shpbatch import divide
     from shpbatch.shapefile import reader
 
-    monkeypatch.setattr(reader, "WINDOW_ROWS", 1, raising=True)
     src = make.write(tmp_path / "in", "roads", qml=QML)
-    run(src, tmp_path / "one", [RENAMED, ("filter", {"where": "cnt >= 0"})])
-    monkeypatch.undo()
-    run(src, tmp_path / "all", [RENAMED, ("filter", {"where": "cnt >= 0"})])
-    one, all_ = ((tmp_path / p / "roads.qml").read_bytes() for p in ("one", "all"))
-    assert one == all_
-    assert b"cnt" in one
+    told = run(src, tmp_path / "all", steps)
+    monkeypatch.setattr(divide, "LARGE", 1)
+    monkeypatch.setattr(divide, "PART", 60)
+    monkeypatch.setattr(reader, "WINDOW_BYTES", 1)
+    assert run(src, tmp_path / "parts", steps) == told
+    parts, whole = ((tmp_path / p / "roads.qml").read_bytes() for p in ("parts", "all"))
+    assert parts == whole
+    assert b"cnt" in whole
+
+
+def test_a_layer_split_by_type_has_the_style_twice(tmp_path: Path) -> None:
+    flat = [(5, 5), (6, 5), (7, 5), (5, 5)]
+    square = [(0, 0), (0, 4), (4, 4), (4, 0), (0, 0)]
+    shp, shx = make.shp_bytes([make.poly(5, square), make.poly(5, flat)], 5)
+    table = make.dbf_bytes(make.NAMES, make.rows_of(b"square", b"flat"))
+    style = STYLE.format("NAME")
+    src = make.write(tmp_path / "in", "roads", shp=shp, shx=shx, dbf=table, qml=style)
+    steps = [("make-valid", {"keep_lower_dim": True}), ("rename", {"fields": ["A=NAME"]})]
+    notes = run(src, tmp_path / "out", steps, on_mixed="split")
+    made = sorted((tmp_path / "out").rglob("*.qml"))
+    assert [attr_of(p) for p in made] == ["A", "A"]
+    assert notes.count("roads.qml: 1 reference to a renamed field was changed") == 1
 
 
 def test_dropped_fields_are_told_and_the_style_stays(tmp_path: Path) -> None:
@@ -453,7 +472,7 @@ def test_in_a_container_and_from_a_zip(tmp_path: Path) -> None:
 def test_each_step_has_its_own_names(tmp_path: Path) -> None:
     src = make.write(tmp_path / "in", "roads", qml=STYLE.format("NAME"))
     steps = [("rename", {"fields": ["A=NAME"]}), ("rename", {"fields": ["B=NAME"]})]
-    report = shpbatch.run(src, tmp_path / "out", steps, workers=1, each_step=True)
+    report = shpbatch.run(src, tmp_path / "out", steps, method="inline", each_step=True)
     assert {o.status for o in report.outcomes} == {"done"}
     made = sorted((tmp_path / "out").rglob("roads.qml"))
     assert [attr_of(p) for p in made] == ["A", "B"]
@@ -466,14 +485,14 @@ def test_each_of_many_outputs_has_the_style(tmp_path: Path) -> None:
     made = sorted((tmp_path / "out").rglob("*.qml"))
     assert len(made) == 3
     assert {attr_of(p) for p in made} == {"A"}
-    assert len([n for n in notes if n.endswith("to a renamed field was changed")]) == 3
+    assert notes == ["roads.qml: 1 reference to a renamed field was changed"]
 
 
 def test_styles_of_many_layers_are_not_those_of_one(tmp_path: Path) -> None:
     for stem in ("a", "b"):
         make.write(tmp_path / "in", stem, qml=STYLE.format("NAME"))
     steps = [("rename", {"fields": ["A=NAME"]})]
-    report = shpbatch.run(tmp_path / "in", tmp_path / "out", steps, workers=1, merge="all")
+    report = shpbatch.run(tmp_path / "in", tmp_path / "out", steps, method="inline", merge="all")
     assert {o.status for o in report.outcomes} == {"done"}
     assert not list((tmp_path / "out").rglob("*.qml"))
 
