@@ -173,6 +173,40 @@ def test_a_qgis_style_is_changed_where_it_names_fields_and_nowhere_else() -> Non
     ElementTree.fromstring(made)
 
 
+#: Places that QGIS 2 has, and 3 no more.
+OLD = """<qgis version="2.18"><renderer-v2 type="singleSymbol"><symbol><layer class="SimpleLine">
+ <prop k="width_dd_active" v="1"/><prop k="width_dd_field" v="N"/><prop k="x" v="N"/>
+ <prop k="width_dd_expression" v="&quot;N&quot; / 2"/></layer></symbol></renderer-v2>
+ <customproperties><property key="labeling/fieldName" value="NAME"/>
+  <property key="dualview/previewExpressions"><value>COALESCE( "NAME", '&lt;NAME>' )</value></property>
+  <property key="other" value="NAME"><value>NAME</value></property></customproperties>
+ <labelattributes><angle fieldname="N" value="NAME"/></labelattributes>
+ <edittypes><edittype name="NAME"><widgetv2config Key="N"/></edittype></edittypes>
+ <displayfield>NAME</displayfield><excludeAttributesWMS><attribute>N</attribute></excludeAttributesWMS>
+ <LinearlyInterpolatedDiagramRenderer classificationAttribute="1"/>
+ <data-defined><size active="true" expr="N + 1" field="N" useexpr="false"/></data-defined>
+</qgis>"""  # noqa: E501
+
+
+def test_places_that_only_qgis_2_has() -> None:
+    made = restyled(OLD.encode(), "qml", References({"NAME": "A", "N": "B"})).decode()
+    wanted = OLD
+    for old, new in (
+        ('dd_field" v="N"', 'dd_field" v="B"'),
+        ("&quot;N&quot; / 2", "&quot;B&quot; / 2"),
+        ('fieldName" value="NAME"', 'fieldName" value="A"'),
+        ('COALESCE( "NAME"', 'COALESCE( "A"'),
+        ('angle fieldname="N"', 'angle fieldname="B"'),
+        ('edittype name="NAME"', 'edittype name="A"'),
+        ("displayfield>NAME", "displayfield>A"),
+        ("attribute>N<", "attribute>B<"),
+        ('expr="N + 1" field="N"', 'expr="B + 1" field="B"'),
+    ):
+        assert wanted.count(old) == 1, old
+        wanted = wanted.replace(old, new)
+    assert made == wanted
+
+
 def test_an_sld_is_changed_in_its_own_encoding() -> None:
     references = References({"NAME": "STRA\xdfE", "N": "M"})
     data = SLD.encode("latin-1")

@@ -61,6 +61,8 @@ _WITHIN = {
     ("widget", "name"): (("widgets",), _ENTRY),
     ("attribute", "field"): (("DiagramCategory",), _EITHER),
 }
+#: Of custom properties, by their key; labels of QGIS 2 are there.
+_PROPERTIES = {"dualview/previewExpressions": _EXPRESSION, "labeling/fieldName": _EITHER}
 _DIAGRAM = {
     "classificationField": _EITHER,
     "classificationAttribute": _EITHER,
@@ -139,6 +141,8 @@ def _kind(value: Value) -> str:
 
 
 def _of_text(element: Element) -> str:
+    if element.name == "value" and element.parent is not None:
+        return _PROPERTIES.get(element.parent.attributes.get("key", ""), "")
     if element.name == "attribute":
         return _ENTRY if element.within("excludeAttributesWMS", "excludeAttributesWFS") else ""
     return _TEXTS.get(element.name, "")
@@ -154,7 +158,9 @@ def _of_option(element: Element, name: str) -> str:
         expression = key == "geometryModifier" or key.endswith("_dd_expression")
         return _EXPRESSION if expression else _NAME if key.endswith("_dd_field") else ""
     if element.name == "property" and name == "value":
-        return _EXPRESSION if told.get("key") == "dualview/previewExpressions" else ""
+        return _PROPERTIES.get(told.get("key", ""), "")
+    if name == "fieldname" and element.within("labelattributes"):
+        return _NAME
     if element.within("data-defined", "data_defined_properties"):
         return {"field": _NAME, "expr": _EXPRESSION}.get(name, "")
     return ""
