@@ -207,6 +207,24 @@ def test_places_that_only_qgis_2_has() -> None:
     assert made == wanted
 
 
+def test_the_symbol_of_a_callout_is_a_style_within_the_style() -> None:
+    inner = (
+        "&lt;symbol name=&quot;N&quot;>&lt;data_defined_properties>&lt;Option type=&quot;Map&quot;>"
+        "&lt;Option name=&quot;properties&quot;>&lt;Option name=&quot;width&quot;>&lt;Option "
+        "name=&quot;expression&quot; value=&quot;{}&quot;/>&lt;/Option>&lt;/Option>&lt;/Option>"
+        "&lt;/data_defined_properties>&lt;/symbol>"
+    )
+    style = f'<qgis><callout><Option type="Map"><Option name="lineSymbol" value="{inner}"/>'
+    style += "</Option></callout></qgis>"
+    old, new = (
+        style.format("N &amp;lt; &amp;quot;N&amp;quot;"),
+        style.format("M &amp;lt; &amp;quot;M&amp;quot;"),
+    )
+    references = References({"N": "M"})
+    assert restyled(old.encode(), "qml", references).decode() == new
+    assert references.count == 2
+
+
 def test_an_sld_is_changed_in_its_own_encoding() -> None:
     references = References({"NAME": "STRA\xdfE", "N": "M"})
     data = SLD.encode("latin-1")

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 
 from ..models import Bounds4
 from .place import Place
-from .xml_places import Change, Element, Value, changed, values_of
+from .xml_places import Element, Value, changed, difference, values_of
 
 __all__ = ["METADATA", "placed"]
 
@@ -69,21 +69,8 @@ def placed(data: bytes, extension: str, old: Place, new: Place) -> bytes:
     changes, values = [], values_of(data)
     for value, text in METADATA[extension](values, told):
         if text is not None and text != value.text:
-            changes.append((value, [_difference(value.text, text)]))
+            changes.append((value, [difference(value.text, text)]))
     return changed(data, values, changes) if changes else data
-
-
-def _difference(old: str, new: str) -> Change:
-    """The one part in which two texts differ."""
-    start = 0
-    while start < min(len(old), len(new)) and old[start] == new[start]:
-        start += 1
-    end = 0
-    while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
-        end += 1
-    if start == len(old) - end:  # something is put in: take a character, there is one in each text
-        start, end = (start - 1, end) if start else (start, end - 1)
-    return start, len(old) - end, new[start : len(new) - end]
 
 
 def _in_xml(values: Iterable[Value], told: _Told) -> Iterable[tuple[Value, str | None]]:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 
 from .qgis_expression import References, in_expression, in_template
-from .xml_places import Change, Element, Value, changed, values_of
+from .xml_places import Change, Element, Value, changed, difference, values_of
 
 __all__ = ["STYLES", "restyled"]
 
@@ -110,6 +110,9 @@ def restyled(data: bytes, extension: str, references: References) -> bytes:
 
 def _in_qml(value: Value, references: References) -> list[Change]:
     kind, text = _kind(value), value.text
+    if value.element.name == "Option" and text.startswith("<symbol"):  # the line of a callout
+        made = restyled(text.encode(), "qml", references).decode()
+        return [difference(text, made)] if made != text else []
     if kind == _ENTRY:
         found = references.field(text)
         gone = found is not None and references.names[found] is None

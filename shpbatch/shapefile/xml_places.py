@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-__all__ = ["Change", "Element", "Value", "changed", "values_of"]
+__all__ = ["Change", "Element", "Value", "changed", "difference", "values_of"]
 
 #: Characters from, characters to (not included), and what is to stand there.
 Change = tuple[int, int, str]
@@ -135,6 +135,19 @@ def changed(
     if meant != [(v.element.path(), v.name, v.text) for v in values_of(result)]:
         raise ValueError("it would not be read as it was meant")
     return result
+
+
+def difference(old: str, new: str) -> Change:
+    """The one part in which two texts differ."""
+    start = 0
+    while start < min(len(old), len(new)) and old[start] == new[start]:
+        start += 1
+    end = 0
+    while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
+        end += 1
+    if start == len(old) - end:  # something is put in: take a character, there is one in each text
+        start, end = (start - 1, end) if start else (start, end - 1)
+    return start, len(old) - end, new[start : len(new) - end]
 
 
 class _Walk:
