@@ -141,7 +141,7 @@ def with_field(fields: tuple[Field, ...], new: Field) -> tuple[Field, ...]:
         return (*fields, new)
     kept = fields[at]
     known = kept.type in "CNFDL" and kept.arrow == new.arrow and new.fresh
-    kept = kept if known else replace(new, name=kept.name)
+    kept = kept if known else replace(new, name=kept.name, origin=kept.origin)
     return (*fields[:at], kept, *fields[at + 1 :])
 
 

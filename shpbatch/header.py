@@ -16,7 +16,7 @@ from .shapefile.encoding import Verdict
 from .shapefile.encoding_policy import decided
 from .shapefile.index import HEADER_BYTES, MAGIC, load_index
 
-__all__ = ["SHAPE_TYPES", "read_header", "shape_code", "with_encoding"]
+__all__ = ["SHAPE_TYPES", "bounds_of", "read_header", "shape_code", "with_encoding"]
 
 SHAPE_TYPES = {
     0: "Null",
@@ -78,7 +78,7 @@ def read_header(source: Source, whole: bool = False, policy: Policy = USUAL) -> 
         encoding=encoding.codec,
         encoding_from=encoding.told,
         encoding_confidence=encoding.confidence,
-        bounds=_bounds(head),
+        bounds=bounds_of(head),
         problems=(*problems, *dbf_problems),
     )
 
@@ -141,7 +141,8 @@ def _shape_type(head: bytes, name: str) -> tuple[str, bool, bool]:
     return SHAPE_TYPES[base], 10 < code < 20 or code == 31, 20 < code < 30
 
 
-def _bounds(head: bytes) -> Bounds4 | None:
+def bounds_of(head: bytes) -> Bounds4 | None:
+    """The box that the header of a ``.shp`` tells, None where it tells none."""
     box: Bounds4 = struct.unpack("<4d", head[36:68])
     return box if all(abs(v) < 1e300 for v in box) and any(box) else None
 
@@ -167,10 +168,8 @@ def _attributes(
                     yield part
 
     found = decided(cpg, table.ldid, sample, policy)
-    fields = tuple(
-        Field(d.name.decode(found.codec, "surrogateescape"), d.kind, d.width, d.decimals)
-        for d in table.descriptors
-    )
+    named = [(d.name.decode(found.codec, "surrogateescape"), d) for d in table.descriptors]
+    fields = tuple(Field(n, d.kind, d.width, d.decimals, origin=n) for n, d in named)
     problems = [Problem("encoding-doubtful", found.doubt)] if found.doubt else []
     return fields, found, problems
 

@@ -65,6 +65,8 @@ class Field:
     becomes as narrow as its values allow when they are all known. A ``fixed``
     one has the width that was asked for, whatever its values are. The name
     may be longer than a ``.dbf`` holds until it is written (`field_names`).
+    ``origin`` is the name in the source of a field that was there, whatever it
+    is named now: styles refer to it.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Field:
     decimals: int = 0
     fresh: bool = field(default=False, compare=False)
     fixed: bool = field(default=False, compare=False)
+    origin: str = field(default="", compare=False)
 
     @property
     def arrow(self) -> str:

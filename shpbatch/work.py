@@ -15,6 +15,7 @@ from .durable import translated
 from .engine import apply_header, apply_recipe
 from .errors import LayerError, WriteError
 from .fit import fit
+from .header import bounds_of
 from .journal import Member, Staged, hash_of
 from .made import header_of_sink, made_of
 from .models import Features, Header, Outcome, Problem, Sink, Task
@@ -25,7 +26,9 @@ from .reading import layer_of
 from .rejects import REJECTS, write_rejects
 from .repairs import REPAIRS, repairs_told, write_repairs
 from .shapefile.crs import has_shift
+from .shapefile.kept_true import keep_places, keep_styles, names_now
 from .shapefile.metadata_xml import write_aliases
+from .shapefile.place import Place
 from .shapefile.qix import write_qix
 from .shapefile.reader import Reader
 from .shapefile.sidecars import write_sidecars
@@ -108,6 +111,7 @@ class _Work:
     before: list[Header] = field(default_factory=list)
     readers: dict[str, Reader] = field(default_factory=dict)
     outputs: dict[str, Output] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
 
     def add(self, header: Header, label: str, made: Made, reader: Reader) -> None:
         """Append a window to the set of its label."""
@@ -142,6 +146,7 @@ class _Work:
         if self.outputs:
             self._write_aside(next(iter(self.outputs.values())).folder)
         for output, sink in zip(self.outputs.values(), sinks, strict=True):
+            self._keep_true(output)
             self._alias(output, sink.stem)
             if sink.suffix == SUFFIXES["shz"]:
                 contain(output.folder, sink.stem, self.task.policy.proof)
@@ -154,7 +159,9 @@ class _Work:
             staged=tuple(staged),
             why=self.task.why,
             features=features,
-            notes=_told(self._problems(), NOTED) + _notes(self.account, features),
+            notes=_told(self._problems(), NOTED)
+            + _notes(self.account, features)
+            + tuple(dict.fromkeys(self.told)),
             operations=_told(self._problems(), ("crs-operation",)),
             renamed=tuple(dict.fromkeys(n for o in self.outputs.values() for n in o.renamed)),
         )
@@ -190,6 +197,17 @@ class _Work:
             raise LayerError(
                 f"{'; '.join(_lost(account))}: --on-loss warn writes it all the same", "values-lost"
             )
+
+    def _keep_true(self, output: Output) -> None:
+        """Let styles and metadata say what is so now; those of a merge do not travel."""
+        if self.task.union is not None:
+            return
+        before, layer = self.before[0], Path(self.task.source.relative).stem
+        names = names_now(before.fields, output.fields)
+        self.told += keep_styles(output.folder, STEM, layer, names)
+        bounds = bounds_of(output.head) if output.head else before.bounds
+        old = Place(before.crs if before.crs_from == "prj" else None, before.bounds)
+        self.told += keep_places(output.folder, STEM, layer, old, Place(output.header.crs, bounds))
 
     def _alias(self, output: Output, layer: str) -> None:
         """Tell the whole names of fields in the metadata."""

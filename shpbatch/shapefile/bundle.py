@@ -38,7 +38,7 @@ ZIP_ERRORS = (
 #: The files that are the layer itself.
 MAIN = ("shp", "shx", "dbf")
 #: Sidecars that stay true whatever the steps do to features.
-TRAVELLING = ("qml", "sld", "qmd", "shp.xml", "lyr", "lyrx")
+TRAVELLING = ("qml", "sld", "se", "qmd", "shp.xml", "lyr", "lyrx")
 #: Texts of memo fields, whose cells say where they are: true where such a field is.
 MEMOS = ("dbt", "fpt")
 #: Indexes of one very set of features: stale beside any other.
