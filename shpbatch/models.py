@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from os import PathLike, fspath
 from typing import Any, Literal
 
+from .findings import Lost
 from .policy import Policy
 
 __all__ = ["Features", "Field", "Header", "Outcome", "Problem", "Recipe", "Report"]
@@ -201,6 +202,7 @@ class Outcome:
     ``staged`` are sets that lie in the stage and wait to be published, and
     ``seen`` the state of the sources' files when they were read. ``renamed``
     are fields whose names a ``.dbf`` does not hold: name, written name, encoding.
+    ``repairs`` are what was put right, with counts; ``lost`` what was not.
     """
 
     sources: tuple[str, ...]
@@ -218,6 +220,8 @@ class Outcome:
     staged: tuple[Any, ...] = ()
     seen: Mapping[str, Any] = field(default_factory=dict)
     renamed: tuple[tuple[str, str, str], ...] = ()
+    repairs: tuple[tuple[str, int], ...] = ()
+    lost: tuple[Lost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

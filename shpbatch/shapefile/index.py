@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["HEADER_BYTES", "Index", "build_shx", "chain", "load_index"]
+__all__ = ["HEADER_BYTES", "MAGIC", "Index", "build_shx", "chain", "load_index"]
 
 HEADER_BYTES = 100
 MAGIC = 9994
