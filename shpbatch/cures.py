@@ -51,11 +51,14 @@ class Cures:
         Shapes of which nothing is left, by row.
     doubt : str
         Why its geometries could not be looked at.
+    account : Account
+        What was read.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     lost: list[Lost] = field(default_factory=list)
     doubt: str = ""
+    account: Account = field(default_factory=Account)
 
     @property
     def recipe(self) -> Recipe:
@@ -87,12 +90,14 @@ def prescribe(source: Source, header: Header | None = None, valid: bool = False)
     header = header or read_header(source)
     with Reader(source) as reader:
         for window in reader.windows():
-            layer = layer_of(window, header, reader, Account())
+            layer = layer_of(window, header, reader, cures.account)
+            if cures.doubt:
+                continue
             try:
                 _examine(layer, cures, valid)
             except LayerError as error:  # records of types that do not go together
-                return Cures(doubt=str(error))
-    return cures
+                cures.doubt = str(error)
+    return Cures(doubt=cures.doubt, account=cures.account) if cures.doubt else cures
 
 
 def _examine(layer: Layer, cures: Cures, valid: bool) -> None:

@@ -61,9 +61,7 @@ def _add_table(found: Diagnosis, bundle: Bundle) -> None:
     if rows.lost:
         _lose_rows(found, rows, shapes, f"the .dbf ends at byte {len(data)}, before its row does")
     elif shapes > rows.count:
-        found.repairs["shapes had no row in the .dbf: their attributes are NULL"] += (
-            shapes - rows.count
-        )
+        _tell_no_rows(found, rows.count, shapes - rows.count)
     if found.places is not None:
         _pad(found, rows)
     elif rows.count > shapes:
@@ -73,6 +71,14 @@ def _add_table(found: Diagnosis, bundle: Bundle) -> None:
     mismatch = rows.count != found.count or rows.table.declared != rows.count
     if rows.repairs or rows.lost or mismatch:
         found.rows = rows
+
+
+def _tell_no_rows(found: Diagnosis, count: int, missing: int) -> None:
+    """Shapes have no row, and the ``.dbf`` was not cut: an empty one is as it was meant."""
+    if count:
+        found.lost.append(Lost(count, missing, "attributes", "the .dbf has no row of it"))
+    else:
+        found.repairs["the .dbf has no rows: attributes are NULL"] += missing
 
 
 def _lose_rows(found: Diagnosis, rows: Rows, shapes: int, reason: str) -> None:
@@ -96,13 +102,9 @@ def _pad(found: Diagnosis, rows: Rows) -> None:
     missing = found.count - len(found.places.starts)
     if missing <= 0:
         return
-    damaged = any("ends within" in g.reason for g in found.places.gone)
-    if not damaged:
-        found.repairs["rows of the .dbf had no shape: it is null"] += missing
-    before = len(found.places.gone)
-    found.places.extend(found.count, 0, "the .shp ends before it, the .dbf has its row")
-    if not damaged:
-        del found.places.gone[before:]
+    cut = any("ends within" in g.reason for g in found.places.gone)
+    reason = "the .shp ends before it" if cut else "the .shp has no record of it"
+    found.places.extend(found.count, 0, f"{reason}, the .dbf has its row")
 
 
 def _settle_shapes(found: Diagnosis) -> None:

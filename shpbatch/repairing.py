@@ -26,7 +26,7 @@ from .findings import Lost
 from .header import read_header
 from .mended import relabelled, write_mended
 from .mending import diagnose
-from .models import Features, Header, Outcome, Source, Task
+from .models import Header, Outcome, Source, Task
 from .output import STEM
 from .rejects import REJECTS
 from .work import do_task
@@ -71,9 +71,7 @@ def examine(task: Task) -> Outcome:
     """Tell what a repair would do; only a layer that is damaged is written, and not kept."""
     with tempfile.TemporaryDirectory(prefix="shpbatch-") as folder:
         ready = _prepared(task, Path(folder))
-        numbers = ready.found.numbers()
-        count = ready.found.count if numbers is None else len(numbers)
-        features = Features(declared=count, read=count, written=count)
+        features = ready.cures.account.features(ready.cures.account.read)
         return _told(task.source, ready, Outcome((task.source.name,), "done", features=features))
 
 

@@ -138,28 +138,39 @@ def _unite(
     rows = np.flatnonzero(told)
     heads = _heads(data, entries[rows, 0])
     shifts, counts = np.unique(heads[:, 0] - rows, return_counts=True)
-    agree = (heads[:, 0] - rows == shifts[counts.argmax()]) & (2 * heads[:, 1] == entries[rows, 1])
-    rows = rows[agree]
+    shift = int(shifts[counts.argmax()])
+    rows = rows[(heads[:, 0] - rows == shift) & (2 * heads[:, 1] == entries[rows, 1])]
     if 2 * len(rows) < len(entries) or not len(rows):
         return
     rows = rows[[entries[r, 1] in allowed_sizes(data, int(entries[r, 0])) for r in rows]]
+    chain = np.setdiff1d(np.flatnonzero(by_row.starts), rows)
+    chain = chain[_heads(data, by_row.starts[chain])[:, 0] - chain == shift]
+    # One that holds the head of another has lost bytes of its own.
+    apart = _apart(*entries[rows].T, by_row.starts[chain], by_row.sizes[chain])
+    rows = _in_a_row(entries, rows[apart])
     moved = [r for r in rows.tolist() if r >= len(by_row.starts) or _differs(by_row, entries, r)]
     if not moved:
         return
-    size = max(len(by_row.starts), int(rows.max()) + 1)
-    mine = np.zeros(size, bool)
-    mine[rows] = True
+    cut = [g.first for g in by_row.gone[-1:] if g.byte >= by_row.starts.max()]
+    size = max([len(entries), *(chain + 1).tolist()[-1:], *(row + 1 for row in cut)])
     starts, sizes = np.zeros(size, np.int64), np.zeros(size, np.int64)
-    starts[rows], sizes[rows] = entries[rows].T
-    chain = np.flatnonzero((by_row.starts > 0) & ~mine[: len(by_row.starts)])
-    chain = chain[_apart(by_row.starts[chain], by_row.sizes[chain], starts[rows], sizes[rows])]
     starts[chain], sizes[chain] = by_row.starts[chain], by_row.sizes[chain]
+    starts[rows], sizes[rows] = entries[rows].T
     by_row.repairs["records were found by the .shx alone"] += len(moved)
     # What the chain took for lost may be only elsewhere: it is told again by row.
     reasons = _by_row(by_row.gone, size)
     by_row.starts, by_row.sizes = starts, sizes
     lost = np.flatnonzero(starts == 0).tolist()
     by_row.gone = [reasons.get(r, Gone(r, 1, 0, "the record is broken")) for r in lost]
+
+
+def _in_a_row(entries: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows whose records do not begin within another one, so that no byte is read twice."""
+    order = rows[np.argsort(entries[rows, 0], kind="stable")]
+    ends = np.maximum.accumulate(entries[order].sum(axis=1) + HEAD)
+    free = np.ones(len(order), bool)
+    free[1:] = entries[order[1:], 0] >= ends[:-1]
+    return np.sort(order[free])
 
 
 def _differs(by_row: Places, entries: NDArray[np.int64], row: int) -> bool:
@@ -188,6 +199,8 @@ def _apart(
     lengths: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
     """Which records do not stand in the bytes of others, that do not stand in each other."""
+    if not len(others):
+        return np.ones(len(starts), bool)
     order = np.argsort(others)
     begins, ends = others[order], (others + lengths)[order] + HEAD
     after = np.searchsorted(begins, starts, side="right")

@@ -71,7 +71,7 @@ def rows_of_table(data: NDArray[np.uint8], shapes: int, name: str) -> Rows:
     declared = table.declared
     ends = table.start + room * table.length
     cut = len(data) - ends not in (0, 1) or (len(data) > ends and data[ends] != END_OF_FILE)
-    if declared > room and cut:
+    if declared > room and (cut or shapes > room):
         return Rows(table, room, max(0, min(declared, max(shapes, room + 1)) - room), repairs)
     count = room if declared > room or declared < shapes <= room else declared
     if count != declared:
@@ -133,6 +133,6 @@ def _share(data: NDArray[np.uint8], table: Table) -> float:
     if table.declared:
         room = min(room, table.declared)
     flags = data[table.start : table.start + room * table.length : table.length]
-    if not len(flags):
-        return 1.0 if table.start in (len(data), len(data) - 1) else 0.5
+    if not len(flags):  # no row speaks against it, and none for it
+        return 0.5
     return float(np.isin(flags, (BLANK, DELETED)).mean())

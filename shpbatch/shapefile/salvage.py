@@ -156,25 +156,45 @@ class _Walk:
         if declared in allowed and self._leads_on(at, declared):
             return declared
         for size in allowed:
-            if size != declared and _little(self.data, at + HEAD) and self._leads_on(at, size):
+            if declared not in allowed and self._is_proven(at, size):
                 self.found.repairs["lengths of records were wrong"] += 1
                 return size
         longer = declared >= min(allowed) and self._leads_on(at, declared)
         whole = declared in allowed and at + HEAD + declared <= self.end
-        return declared if longer or whole else None
+        return declared if longer or (whole and not self._swallows(at, declared)) else None
+
+    def _is_proven(self, at: int, size: int) -> bool:
+        """Whether a length that the counts tell, and the header does not, leads on.
+
+        Not by the end of a file that was cut: that may be anywhere.
+        """
+        if at + HEAD + size == self.end != self.declared:
+            return False
+        return _little(self.data, at + HEAD) != 0 and self._leads_on(at, size)
+
+    def _swallows(self, at: int, size: int) -> bool:
+        """Whether the next record begins within this one, which then lost some of its bytes."""
+        first, last = np.searchsorted(self._candidates(), (at + 4, at + HEAD + size))
+        following = self.row + self.shift + 1
+        return any(
+            _big(self.data, place) == following and self._lost_before(at, place) is not None
+            for place in self._candidates()[first:last].tolist()
+        )
 
     def _leads_on(self, at: int, size: int) -> bool:
         """Whether a content of so many bytes ends where a record begins, or the file ends."""
         following = at + HEAD + size
         if following > self.end or size < 4:
             return False
-        if following in (self.end, self.declared) or self._is_told(following):
+        if following in (self.end, self.declared):
             return True
-        allowed = allowed_sizes(self.data, following)
-        if not allowed:
+        if following + LEAST > self.end:
             return False
-        kind = _little(self.data, following + HEAD)
-        return kind == self.code != 0 or 2 * _big(self.data, following + 4) in allowed
+        allowed = allowed_sizes(self.data, following)
+        numbered = _big(self.data, following) == self.row + self.shift + 1
+        if numbered and (self._is_told(following) or (allowed and allowed != FIXED[0])):
+            return True
+        return 2 * _big(self.data, following + 4) in allowed
 
     def _is_told(self, at: int) -> bool:
         i = bisect_left(self.told, at)
@@ -200,10 +220,9 @@ class _Walk:
 
     def _resumed(self, at: int) -> int | None:
         """Where the next record is that proves itself; what is lost until then is counted."""
-        if self._places is None:
-            self._places = _places(self.data, self.code)
-        first = int(np.searchsorted(self._places, at + 1))
-        for place in self._places[first:].tolist():
+        first = int(np.searchsorted(self._candidates(), at + 1))
+        for i in range(first, len(self._candidates())):
+            place = int(self._candidates()[i])
             lost = self._lost_before(at, place)
             if lost is not None:
                 if lost:
@@ -211,16 +230,31 @@ class _Walk:
                 else:
                     self.found.repairs["bytes between records were none"] += 1
                 self.before = _big(self.data, place) - 1
-                return int(place)
+                return place
         return None
+
+    def _candidates(self) -> NDArray[np.int64]:
+        if self._places is None:
+            self._places = _places(self.data, self.code)
+        return self._places
 
     def _lost_before(self, at: int, place: int) -> int | None:
         """Records lost between two bytes if one is at the second; None where that is not proven."""
         size = 2 * _big(self.data, place + 4)
         if size not in allowed_sizes(self.data, place) or place + HEAD + size > self.end:
             return None
+        if size == 4 and not self._numbers_on(place):  # few zeros look like a null shape
+            return None
         lost = _big(self.data, place) - self.shift - self.row
         return lost if 0 <= lost <= max(1, (place - at) // LEAST) else None
+
+    def _numbers_on(self, place: int) -> bool:
+        """Whether a null shape is followed by the next number, or nothing."""
+        following = place + LEAST
+        if following in (self.end, self.declared):
+            return True
+        ahead = following + LEAST <= self.end and self._leads_on(place, 4)
+        return ahead and _big(self.data, following) == _big(self.data, place) + 1
 
     def _lose(self, count: int, at: int, reason: str) -> None:
         self.found.gone.append(Gone(self.row, count, at, reason))
