@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from typing import IO, TYPE_CHECKING, Literal
 
@@ -62,11 +63,10 @@ def _add_table(found: Diagnosis, bundle: Bundle) -> None:
         _lose_rows(found, rows, shapes, f"the .dbf ends at byte {len(data)}, before its row does")
     elif shapes > rows.count:
         _tell_no_rows(found, rows.count, shapes - rows.count)
-    if found.places is not None:
-        _pad(found, rows)
-    elif rows.count > shapes:
+    if found.places is None and rows.count > shapes:
         found.places = as_they_are(found.source, bundle)
-        _pad(found, rows)
+    if found.places is not None:
+        _pad(found, bundle)
     _settle_shapes(found)
     mismatch = rows.count != found.count or rows.table.declared != rows.count
     if rows.repairs or rows.lost or mismatch:
@@ -96,15 +96,16 @@ def _all_of(file: IO[bytes]) -> NDArray[np.uint8]:
     return mapped(file, 0, size) if size else np.empty(0, np.uint8)
 
 
-def _pad(found: Diagnosis, rows: Rows) -> None:
+def _pad(found: Diagnosis, bundle: Bundle) -> None:
     """Rows without a shape keep their attributes, with a null shape."""
-    assert found.places is not None
-    missing = found.count - len(found.places.starts)
-    if missing <= 0:
+    there = found.places
+    if there is None or found.count <= len(there.starts):
         return
-    cut = any("ends within" in g.reason for g in found.places.gone)
+    cut = any("ends within" in g.reason for g in there.gone)
+    with bundle.file("shp") as file:
+        there.spread(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), found.count)
     reason = "the .shp ends before it" if cut else "the .shp has no record of it"
-    found.places.extend(found.count, 0, f"{reason}, the .dbf has its row")
+    there.extend(found.count, 0, f"{reason}, the .dbf has its row")
 
 
 def _settle_shapes(found: Diagnosis) -> None:

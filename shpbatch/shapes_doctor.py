@@ -168,6 +168,8 @@ def _salvaged(
         if struct.unpack_from("<i", head, 32)[0] != code:
             found.repairs["the shape type in the .shp header was none"] += 1
     cut = any("ends within" in g.reason for g in found.gone) or _is_short(data)
+    if _is_short(data):
+        found.spread(data, len(data))
     if entries is not None and cut and _agree(entries, found):
         found.extend(len(entries), len(data), "the file ends before it, the .shx has it")
     if not found.gone and not found.repairs:

@@ -248,6 +248,17 @@ def test_rows_after_lost_ones_keep_their_attributes(tmp_path: Path) -> None:
         assert undated(dst / "a.dbf", "dbf") == undated(path.with_suffix(".dbf"), "dbf")
 
 
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_record_that_was_cut_out_is_known_by_its_number(indexed: bool, tmp_path: Path) -> None:
+    shapes = [make.point(i, i) for i in range(5)]
+    shp, shx = make.shp_bytes(shapes, 1)
+    dbf = make.dbf_bytes(make.NAMES, make.rows_of(b"a", b"b", b"c", b"d", b"e"))
+    members = {"shp": shp[:128] + shp[156:], "shx": shx if indexed else None, "dbf": dbf}
+    outcome = repair(make.write(tmp_path / "in", **members), tmp_path / "out")
+    assert lost(outcome) == [(1, 1, "shape")]
+    assert contents(tmp_path / "out/a.shp") == [shapes[0], make.NULL, *shapes[2:]]
+
+
 def test_records_out_of_order_are_told_by_their_index(tmp_path: Path) -> None:
     """A layer that was edited in place: the second record was moved behind the others."""
     shapes = [make.poly(3, [(i, 0), (i, 9)]) for i in range(4)]

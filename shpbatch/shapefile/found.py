@@ -53,6 +53,26 @@ class Places:
             self.starts = np.concatenate([self.starts, np.zeros(missing, np.int64)])
             self.sizes = np.concatenate([self.sizes, np.zeros(missing, np.int64)])
 
+    def spread(self, data: mmap.mmap, rows: int) -> None:
+        """Where there are more rows than records, and numbers are missing: those rows are lost.
+
+        Bytes that were cut out between two records leave no other trace.
+        """
+        whole = np.flatnonzero(self.starts)
+        if not len(whole) or len(self.starts) >= rows:
+            return
+        numbers = _heads(data, self.starts[whole])[:, 0]
+        told = numbers - (numbers[0] - whole[0])
+        if (np.diff(told) < 1).any() or told[-1] >= rows or told[-1] == whole[-1]:
+            return
+        starts, sizes = np.zeros(told[-1] + 1, np.int64), np.zeros(told[-1] + 1, np.int64)
+        starts[told], sizes[told] = self.starts[whole], self.sizes[whole]
+        known = {row for g in self.gone for row in range(g.first, g.first + g.rows)}
+        self.starts, self.sizes = starts, sizes
+        lost = np.flatnonzero(starts == 0).tolist()
+        reason = "its number is missing among the records"
+        self.gone += [Gone(row, 1, 0, reason) for row in lost if row not in known]
+
     @property
     def whole(self) -> int:
         """How many rows have their record."""
@@ -146,7 +166,8 @@ def _unite(
     chain = np.setdiff1d(np.flatnonzero(by_row.starts), rows)
     chain = chain[_heads(data, by_row.starts[chain])[:, 0] - chain == shift]
     # One that holds the head of another has lost bytes of its own.
-    apart = _apart(*entries[rows].T, by_row.starts[chain], by_row.sizes[chain])
+    own = entries[rows]
+    apart = _apart(own[:, 0], own[:, 1], by_row.starts[chain], by_row.sizes[chain])
     rows = _in_a_row(entries, rows[apart])
     moved = [r for r in rows.tolist() if r >= len(by_row.starts) or _differs(by_row, entries, r)]
     if not moved:

@@ -156,7 +156,8 @@ class _Walk:
         if declared in allowed and self._leads_on(at, declared):
             return declared
         for size in allowed:
-            if declared not in allowed and self._is_proven(at, size):
+            # A shorter one would leave measures out, which the header says are there.
+            if (declared not in allowed or size > declared) and self._is_proven(at, size):
                 self.found.repairs["lengths of records were wrong"] += 1
                 return size
         longer = declared >= min(allowed) and self._leads_on(at, declared)
