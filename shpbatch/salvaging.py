@@ -6,7 +6,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,7 @@ def repair(
     if dry_run:
         return _examined(src, dst, settings, options)
     report = execute(lambda: plan(src, dst, [], headers=HEADERS, **options), settings, stop)
+    report = replace(report, outcomes=(*report.outcomes, *_without_shapes(src)))
     _write_table(Path(dst, TABLE), report)
     return report
 
@@ -88,7 +89,18 @@ def _examined(
 ) -> Report:
     tasks = plan(src, dst, [], headers=0, **options).tasks
     outcomes = map_parser(_examine, list(tasks), workers=settings.workers, bar=False)
-    return Report("", tuple(outcomes), dst=os.fspath(dst))
+    return Report("", (*outcomes, *_without_shapes(src)), dst=os.fspath(dst))
+
+
+def _without_shapes(src: Paths) -> Iterator[Outcome]:
+    """Layers whose ``.shp`` is gone: a ``.dbf`` beside a ``.shx``, or an index of shapes."""
+    from .auditing.strays import find_strays
+
+    named = [src] if isinstance(src, str | os.PathLike) else src
+    for stray in find_strays([os.fspath(s) for s in named]):
+        if stray.finding.code == "lone-dbf" and stray.finding.severity == "warning":
+            reason = f"{stray.path}: {stray.finding.reason}; without it there is no shape to save"
+            yield Outcome((stray.path,), "failed", code="shp-missing", reason=reason)
 
 
 def _examine(task: Task) -> Outcome:

@@ -504,10 +504,21 @@ def test_the_table_has_each_lost_row_also_when_nothing_was_to_be_done(
         with open(tmp_path / "out" / TABLE, newline="") as file:
             lines = [(Path(x["layer"]).stem, x["row"], x["what"]) for x in csv.DictReader(file)]
         assert sorted(lines) == [("cut", "2", "shape"), ("text", "", "layer")]
-    (folder / "text.shp").unlink()
+    for member in folder.glob("text.*"):
+        member.unlink()
     shutil.copy(folder / "whole.shp", folder / "cut.shp")
     assert invoke(str(folder), "-o", str(tmp_path / "out")).exit_code == 0
     assert not (tmp_path / "out" / TABLE).exists()
+
+
+def test_a_layer_whose_shp_is_gone_is_lost_and_a_lone_table_is_none(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "bare.shp").unlink()  # it has neither .shp nor .shx now: a table
+    (folder / "whole.shp").unlink()
+    done = invoke(str(folder), "-o", str(tmp_path / "out"), "--json")
+    told = {Path(o["sources"][0]).name: o["code"] for o in json.loads(done.stdout)["outcomes"]}
+    assert told == {"cut.shp": None, "text.shp": "bad-magic", "whole.dbf": "shp-missing"}
 
 
 def test_a_dry_run_leaves_no_folder(folder: Path, tmp_path: Path) -> None:

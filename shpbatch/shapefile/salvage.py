@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .index import HEADER_BYTES, SLAB
+from .headlike import LEAST, headlike
+from .index import HEADER_BYTES
 from .records import HEAD
 from .types import KNOWN, MULTIPOINT, PATCH, family, has_m, has_z
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "Gone", "allowed_sizes", "walk"]
 
-#: A null shape with its header: no record is shorter.
-LEAST = 12
 #: Contents of the types that have no counts: a PointZ may lack its measure.
 FIXED = {0: (4,), 1: (20,), 11: (36, 28), 21: (28,)}
 
@@ -123,13 +122,14 @@ class _Walk:
         self.end, self.declared = len(data), 2 * _big(data, 24)
         self.row, self.shift, self.before = 0, 1, 0
         self.found = Found()
-        self._places: NDArray[np.int64] | None = None
+        self.heads = headlike(data, code)
 
     def run(self) -> None:
         at = HEADER_BYTES
         while at + LEAST <= self.end and not self._is_over(at):
-            size = self._size(at)
-            if size is not None:
+            if (following := self._run(at)) is not None:
+                at = following
+            elif (size := self._size(at)) is not None:
                 self._take(at, size)
                 at += HEAD + size
             elif (over := self._unreadable(at)) is not None:
@@ -144,6 +144,19 @@ class _Walk:
     def _is_over(self, at: int) -> bool:
         """Whether the records end here by the header, and what follows is no further one."""
         return at == self.declared and _big(self.data, at) != self.row + self.shift
+
+    def _run(self, at: int) -> int | None:
+        """Take records that follow each other by place and number at once; where they end."""
+        run = self.heads.run(at, self.row + self.shift)
+        count = run.stop - run.start
+        if not count:
+            return None
+        self.found.rows.extend(range(self.row, self.row + count))
+        self.found.starts.frombytes(self.heads.starts[run].tobytes())
+        self.found.sizes.frombytes(self.heads.sizes[run].tobytes())
+        self.row += count
+        self.before = self.row + self.shift - 1
+        return int(self.heads.starts[run.stop])
 
     # -- a record where one should be -----------------------------------------
 
@@ -167,20 +180,18 @@ class _Walk:
     def _is_proven(self, at: int, size: int) -> bool:
         """Whether a length that the counts tell, and the header does not, leads on.
 
-        Not by the end of a file that was cut: that may be anywhere.
+        Not by the end of a file that was cut, or grew: that may be anywhere.
         """
-        if at + HEAD + size == self.end != self.declared:
+        if self.end != self.declared and at + HEAD + size in (self.end, self.declared):
             return False
         return _little(self.data, at + HEAD) != 0 and self._leads_on(at, size)
 
     def _swallows(self, at: int, size: int) -> bool:
         """Whether the next record begins within this one, which then lost some of its bytes."""
-        first, last = np.searchsorted(self._candidates(), (at + 4, at + HEAD + size))
-        following = self.row + self.shift + 1
-        return any(
-            _big(self.data, place) == following and self._lost_before(at, place) is not None
-            for place in self._candidates()[first:last].tolist()
-        )
+        inside = slice(self.heads.after(at + 4), self.heads.after(at + HEAD + size))
+        following = self.heads.numbers[inside] == self.row + self.shift + 1
+        places = self.heads.starts[inside][following].tolist()
+        return any(self._lost_before(at, place) is not None for place in places)
 
     def _leads_on(self, at: int, size: int) -> bool:
         """Whether a content of so many bytes ends where a record begins, or the file ends."""
@@ -221,9 +232,8 @@ class _Walk:
 
     def _resumed(self, at: int) -> int | None:
         """Where the next record is that proves itself; what is lost until then is counted."""
-        first = int(np.searchsorted(self._candidates(), at + 1))
-        for i in range(first, len(self._candidates())):
-            place = int(self._candidates()[i])
+        for i in range(self.heads.after(at + 1), len(self.heads.starts)):
+            place = int(self.heads.starts[i])
             lost = self._lost_before(at, place)
             if lost is not None:
                 if lost:
@@ -233,11 +243,6 @@ class _Walk:
                 self.before = _big(self.data, place) - 1
                 return place
         return None
-
-    def _candidates(self) -> NDArray[np.int64]:
-        if self._places is None:
-            self._places = _places(self.data, self.code)
-        return self._places
 
     def _lost_before(self, at: int, place: int) -> int | None:
         """Records lost between two bytes if one is at the second; None where that is not proven."""
@@ -266,29 +271,12 @@ class _Walk:
         if at >= self.end or at == self.declared:
             return
         left = self.end - at
-        if left < 4 or _big(self.data, at) == self.row + self.shift or self._is_told(at):
+        if (
+            left < 4
+            or self.declared > self.end
+            or _big(self.data, at) == self.row + self.shift
+            or self._is_told(at)
+        ):
             self._lose(1, at, f"the file ends within the record, at byte {self.end}")
         else:
             self.found.repairs[f"{left:,} bytes behind the records were none"] += 1
-
-
-def _places(data: mmap.mmap, code: int) -> NDArray[np.int64]:
-    """Bytes at which something like a record header stands: a number, a length, the type.
-
-    At any byte: one that was lost in a transfer moves all that follow.
-    """
-    most, longest, step, found = len(data) // LEAST, len(data) // 2, 4 * SLAB, []
-    for begin in range(HEADER_BYTES, len(data) - LEAST + 1, step):
-        for at in range(begin, begin + 4):
-            n = min(step + 8, len(data) - at) // 4
-            if n < 3:
-                continue
-            words = np.frombuffer(data, ">i4", n, at)
-            types = words[2:].view("<i4")
-            number, length = words[:-2], words[1:-1]
-            looks = (types == code) & (length >= 10)
-            looks |= (types == 0) & (length == 2) & (number > 0)
-            looks &= (number >= 0) & (number <= most) & (length <= longest)
-            found.append(at + 4 * np.flatnonzero(looks))
-            del words, types, number, length, looks  # the mapping cannot be closed under a view
-    return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
