@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Literal
 
 import numpy as np
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["diagnose"]
+
+NOT_ONE = np.empty(0, np.int64)
 
 
 def diagnose(source: Source) -> Diagnosis:
@@ -67,7 +70,7 @@ def _add_table(found: Diagnosis, bundle: Bundle) -> None:
         found.places = as_they_are(found.source, bundle)
     if found.places is not None:
         _pad(found, bundle)
-    _settle_shapes(found)
+    _settle_shapes(found, rows.deleted)
     mismatch = rows.count != found.count or rows.table.declared != rows.count
     if rows.repairs or rows.lost or mismatch:
         found.rows = rows
@@ -108,15 +111,28 @@ def _pad(found: Diagnosis, bundle: Bundle) -> None:
     there.extend(found.count, 0, f"{reason}, the .dbf has its row")
 
 
-def _settle_shapes(found: Diagnosis) -> None:
-    """Say of each lost record whether its attributes are saved."""
+def _settle_shapes(found: Diagnosis, deleted: NDArray[np.int64] = NOT_ONE) -> None:
+    """Say of each lost record whether its attributes are saved; deleted rows are no loss."""
     if found.places is None:
         return
     found.count = max(found.count, len(found.places.starts))
     what: Literal["shape", "feature"] = "shape" if found.table else "feature"
     for gone in found.places.gone:
         place = f" (byte {gone.byte} of the .shp)" if gone.byte else ""
-        found.lost.append(Lost(gone.first, gone.rows, what, f"{gone.reason}{place}"))
+        for first, count in _runs(gone.first, gone.rows, deleted):
+            found.lost.append(Lost(first, count, what, f"{gone.reason}{place}"))
+
+
+def _runs(first: int, count: int, without: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Rows from one on, without some, as runs."""
+    inside = without[np.searchsorted(without, first) : np.searchsorted(without, first + count)]
+    for row in inside.tolist():
+        if row > first:
+            yield first, row - first
+        count -= row + 1 - first
+        first = row + 1
+    if count:
+        yield first, count
 
 
 def _short(error: ReadError, source: Source) -> str:

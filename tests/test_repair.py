@@ -369,6 +369,14 @@ def test_rows_without_shapes_become_null_shapes(tmp_path: Path) -> None:
     assert undated(tmp_path / "out/a.dbf", "dbf") == undated_bytes(dbf)
 
 
+def test_rows_that_were_deleted_are_no_loss(tmp_path: Path) -> None:
+    names = make.rows_of(b"1", b"2", b"3", b"4", b"5", b"6")
+    dbf = make.dbf_bytes(make.NAMES, names, deleted=(1, 4))
+    outcome = repair(make.write(tmp_path / "in", dbf=dbf), tmp_path / "out")
+    assert lost(outcome) == [(3, 1, "shape"), (5, 1, "shape")]
+    assert saved_of(outcome) == (2, 4)
+
+
 def undated_bytes(dbf: bytes) -> bytes:
     return dbf[:1] + dbf[4:]
 

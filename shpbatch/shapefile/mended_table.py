@@ -19,6 +19,8 @@ __all__ = ["Rows", "rows_of_table"]
 
 #: Flags that begin a row.
 BLANK, END_OF_FILE = 0x20, 0x1A
+#: Share of rows with a flag from which on they are where another header than the file's says.
+PROVEN = 0.9
 #: More than all rows of a file are looked at no further.
 LOOKED_AT = 1 << 20
 
@@ -35,6 +37,8 @@ class Rows:
         Whole rows.
     lost : int
         Rows that the header declares and the file ends before.
+    deleted : ndarray of int64
+        Those flagged as deleted.
     repairs : Counter
         What was wrong and is known all the same.
     """
@@ -42,6 +46,7 @@ class Rows:
     table: Table
     count: int
     lost: int
+    deleted: NDArray[np.int64]
     repairs: Counter[str]
 
 
@@ -72,11 +77,12 @@ def rows_of_table(data: NDArray[np.uint8], shapes: int, name: str) -> Rows:
     ends = table.start + room * table.length
     cut = len(data) - ends not in (0, 1) or (len(data) > ends and data[ends] != END_OF_FILE)
     if declared > room and (cut or shapes > room):
-        return Rows(table, room, max(0, min(declared, max(shapes, room + 1)) - room), repairs)
+        lost = min(declared, max(shapes, room + 1)) - room
+        return Rows(table, room, lost, np.flatnonzero(flags[:room] == DELETED), repairs)
     count = room if declared > room or declared < shapes <= room else declared
     if count != declared:
         repairs["the .dbf header has another count of rows"] += 1
-    return Rows(table, count, 0, repairs)
+    return Rows(table, count, 0, np.flatnonzero(flags[:count] == DELETED), repairs)
 
 
 def _table(data: NDArray[np.uint8], name: str) -> tuple[Table, Counter[str]]:
@@ -89,7 +95,7 @@ def _table(data: NDArray[np.uint8], name: str) -> tuple[Table, Counter[str]]:
         return known, Counter()
     best, repairs, share = known, Counter[str](), _share(data, known) if known else 0.0
     for told in _candidates(data, name):
-        if (found := _share(data, told)) > share:
+        if (found := _share(data, told)) > max(share, PROVEN):
             best, share = told, found
             repairs = Counter({"the .dbf header tells another place or length of its rows": 1})
     if best is None:
