@@ -131,13 +131,14 @@ def _differ(told: NDArray[np.float64], true: NDArray[np.float64]) -> bool:
 
 
 def _first_type(bundle: Bundle, error: ReadError) -> int:
-    """Shape type of the first record, where the header tells none."""
+    """Shape type by the header, else by that of the ``.shx``, else by the first record."""
     data = bundle.read("shp", HEADER_BYTES + HEAD + 4)
-    if len(data) == HEADER_BYTES + HEAD + 4:
-        told = struct.unpack_from("<i", data, 32)[0]
-        code: int = struct.unpack_from("<i", data, HEADER_BYTES + HEAD)[0]
-        if code in KNOWN and code:
-            return told if told in KNOWN and told else code
+    shx = bundle.read("shx", HEADER_BYTES)
+    for said, at in ((data, 32), (shx, 32), (data, HEADER_BYTES + HEAD)):
+        if len(data) > HEADER_BYTES + HEAD and len(said) >= max(HEADER_BYTES, at + 4):
+            code: int = struct.unpack_from("<i", said, at)[0]
+            if code in KNOWN and code:
+                return code
     raise error
 
 
@@ -160,7 +161,8 @@ def _salvaged(
     entries = _entries(bundle)
     found = places(data, code, entries)
     if proof is not None:
-        if found.gone or not found.whole or found.repairs:
+        told = entries is not None and len(entries) == found.whole
+        if found.gone or not found.whole or (found.repairs and not told):
             raise proof
         head = bytes(data[:HEADER_BYTES])
         if struct.unpack_from(">i", head)[0] != MAGIC:
@@ -187,7 +189,7 @@ def _agree(entries: NDArray[np.int64], found: Places) -> bool:
     """Whether the ``.shx`` is of this file: most of the records found are where it says."""
     both = min(len(entries), len(found.starts))
     same = (entries[:both, 0] == found.starts[:both]).sum()
-    return bool(2 * same >= found.whole) and len(entries) < 1 << 28
+    return bool(2 * same >= found.whole) and bool(entries[0, 0] == HEADER_BYTES)
 
 
 def _entries(bundle: Bundle) -> NDArray[np.int64] | None:

@@ -308,6 +308,17 @@ def test_without_proof_no_magic_number_is_believed(tmp_path: Path) -> None:
     assert (state_of(outcome), outcome.code) == ("lost", "bad-magic")
 
 
+def test_bytes_in_the_header_move_all_records(tmp_path: Path) -> None:
+    """All three records are there, as the .shx says, though no place is right."""
+    shp, shx = make.shp_bytes()
+    path = make.write(tmp_path / "in", shp=shp[:20] + b"xyz" + shp[20:])
+    outcome = repair(path, tmp_path / "out")
+    assert (state_of(outcome), outcome.lost) == ("repaired", ())
+    assert (tmp_path / "out/a.shp").read_bytes() == shp
+    path = make.write(tmp_path / "alone", shp=shp[:20] + b"xyz" + shp[20:], shx=None)
+    assert repair(path, tmp_path / "none").code == "unknown-type"
+
+
 @pytest.mark.parametrize("size", range(0, 100, 9))
 def test_a_shp_cut_within_its_header_is_lost(size: int, tmp_path: Path) -> None:
     shp, _ = make.shp_bytes()
@@ -548,6 +559,70 @@ def test_from_the_shell_on_a_pool_out_of_a_zip(folder: Path, tmp_path: Path) -> 
     }  # fmt: skip
     assert len(list((tmp_path / "out").rglob("*.shz"))) == 3
     assert b"Traceback" not in done.stderr
+
+
+def test_several_types_in_one_layer_are_saved_as_they_are(tmp_path: Path) -> None:
+    shapes = [make.point(1, 2), make.poly(3, [(0, 0), (1, 1)]), make.point(3, 4)]
+    shp, shx = make.shp_bytes(shapes, 1)
+    path = make.layer(tmp_path / "in", shapes, 1, shp=shp[:-4], shx=shx)
+    outcome = repair(path, tmp_path / "out")
+    assert lost(outcome) == [(2, 1, "feature")]
+    assert contents(tmp_path / "out/a.shp") == shapes[:2]
+    assert any("were not examined" in note for note in outcome.notes)
+
+
+def test_in_windows_it_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = good(tmp_path / "src")
+    data = bytearray(path.read_bytes())
+    for at in (500, 9_000, 20_000):
+        data[at : at + 80] = b"\xfe" * 80
+    path.write_bytes(data[:-30])
+    whole = repair(path, tmp_path / "one")
+    for name in ("shpbatch.shapefile.found", "shpbatch.shapefile.reader"):
+        monkeypatch.setattr(f"{name}.WINDOW_ROWS", 3)
+    monkeypatch.setattr("shpbatch.mended.ROWS", 7)
+    bits = repair(path, tmp_path / "many")
+    assert (bits.lost, bits.repairs, bits.features) == (whole.lost, whole.repairs, whole.features)
+    for kind in KINDS:
+        made = [(tmp_path / d / f"sids.{kind}").read_bytes() for d in ("one", "many")]
+        assert made[0] == made[1], kind
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(["shp", "shx", "dbf"]), st.data())
+def test_whatever_is_damaged_there_is_an_outcome(kind: str, data: st.DataObject) -> None:
+    """Bytes that are cut out, written over or put in, anywhere in a member."""
+    with tempfile.TemporaryDirectory() as name:
+        path = good(Path(name, "src"))
+        member = path.with_suffix(f".{kind}")
+        whole = member.read_bytes()
+        at = data.draw(st.integers(0, 200) | st.integers(0, len(whole)))
+        gone = data.draw(st.integers(0, 90))
+        member.write_bytes(whole[:at] + data.draw(st.binary(max_size=90)) + whole[at + gone :])
+        outcome = repair(path, Path(name, "out"), durability="fast")
+        saved, total = saved_of(outcome)
+        assert outcome.code in (None, "bad-magic", "unknown-type")
+        assert 0 <= saved <= total
+        if outcome.status == "done":
+            made = contents(Path(name, "out/sids.shp"))
+            whole_shapes = contents(SIDS)
+            assert kind != "shx" or made == whole_shapes
+            assert sum(a == b for a, b in zip(made, whole_shapes, strict=False)) >= 90 or at < 100
+
+
+def test_many_that_stand_in_each_other_take_no_ages(tmp_path: Path) -> None:
+    """40,000 heads, each of a record to the end of the file: no byte is read twice."""
+    n = 40_000
+    size = 44 + 4 + 16 * n
+    heads = np.zeros((n, 12), dtype=">i4")
+    heads[:, 0], heads[:, 1] = np.arange(1, n + 1), size // 2
+    body = heads.copy()
+    body.view("<i4")[:, 2], body.view("<i4")[:, 11] = 5, 1
+    shp = make.shp_bytes([], 5)[0] + body.tobytes()
+    path = make.layer(tmp_path / "in", [], 5, shp=shp, shx=None)
+    outcome = repair(path, tmp_path / "out", timeout=30)
+    assert outcome.status == "done"
+    assert saved_of(outcome)[0] <= n
 
 
 def test_a_large_broken_layer_takes_seconds(tmp_path: Path) -> None:

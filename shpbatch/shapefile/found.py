@@ -157,8 +157,7 @@ def _unite(
     """
     rows = np.flatnonzero(told)
     heads = _heads(data, entries[rows, 0])
-    shifts, counts = np.unique(heads[:, 0] - rows, return_counts=True)
-    shift = int(shifts[counts.argmax()])
+    shift = _shift(data, by_row)
     rows = rows[(heads[:, 0] - rows == shift) & (2 * heads[:, 1] == entries[rows, 1])]
     if 2 * len(rows) < len(entries) or not len(rows):
         return
@@ -183,6 +182,15 @@ def _unite(
     by_row.starts, by_row.sizes = starts, sizes
     lost = np.flatnonzero(starts == 0).tolist()
     by_row.gone = [reasons.get(r, Gone(r, 1, 0, "the record is broken")) for r in lost]
+
+
+def _shift(data: mmap.mmap, by_row: Places) -> int:
+    """By how much the numbers of records are higher than their rows; 1, but for odd writers."""
+    whole = np.flatnonzero(by_row.starts)
+    if not len(whole):
+        return 1
+    shifts, counts = np.unique(_heads(data, by_row.starts[whole])[:, 0] - whole, return_counts=True)
+    return int(shifts[counts.argmax()])
 
 
 def _in_a_row(entries: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:

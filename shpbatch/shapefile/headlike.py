@@ -49,6 +49,18 @@ class Headlike:
             return slice(0, 0)
         return slice(i, int(self._ends[np.searchsorted(self._ends, i)]))
 
+    def numbered(self, number: int, low: int, high: int) -> NDArray[np.int64]:
+        """Places from ``low`` up to ``high`` of those with a number."""
+        order, numbers = self._by_number
+        first, last = np.searchsorted(numbers, (number, number + 1))
+        places = self.starts[order[first:last]]
+        return places[slice(*np.searchsorted(places, (low, high)))]
+
+    @cached_property
+    def _by_number(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        order = np.argsort(self.numbers, kind="stable")
+        return order, self.numbers[order]
+
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
         """Those that no other one follows."""

@@ -188,9 +188,8 @@ class _Walk:
 
     def _swallows(self, at: int, size: int) -> bool:
         """Whether the next record begins within this one, which then lost some of its bytes."""
-        inside = slice(self.heads.after(at + 4), self.heads.after(at + HEAD + size))
-        following = self.heads.numbers[inside] == self.row + self.shift + 1
-        places = self.heads.starts[inside][following].tolist()
+        following = self.row + self.shift + 1
+        places = self.heads.numbered(following, at + 4, at + HEAD + size).tolist()
         return any(self._lost_before(at, place) is not None for place in places)
 
     def _leads_on(self, at: int, size: int) -> bool:
