@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyogrio
 import pytest
 import shapefiles as make
 from click.testing import CliRunner
@@ -100,6 +101,13 @@ def test_each_kind_of_damage(name: str, tmp_path: Path) -> None:
     assert (state_of(outcome), saved_of(outcome)[0]) == (state, saved), outcome
     assert same_members(tmp_path / "out/sids.shp", SIDS) == set(same.split())
     assert bool(outcome.lost) == (state == "salvaged")
+    if state == "lost":
+        return
+    info = pyogrio.read_info(tmp_path / "out/sids.shp", force_feature_count=True)
+    assert info["features"] == saved_of(outcome)[1]
+    shapes = pyogrio.read_dataframe(tmp_path / "out/sids.shp").geometry
+    nulls = sum(x.count for x in outcome.lost if x.what == "shape")
+    assert int(shapes.isna().sum()) == nulls
 
 
 @pytest.mark.parametrize("name", DAMAGES)
