@@ -21,12 +21,12 @@ from .cures import Cures, prescribe
 from .destination import stage
 from .diagnosis import Diagnosis
 from .durable import translated
-from .errors import ShpbatchError
+from .errors import PlanError, ShpbatchError
 from .findings import Lost
 from .header import read_header
 from .mended import relabelled, write_mended
 from .mending import diagnose
-from .models import Header, Outcome, Source, Task
+from .models import Header, Outcome, Recipe, Source, Task
 from .output import STEM
 from .rejects import REJECTS
 from .work import do_task
@@ -56,12 +56,15 @@ def do_repair(task: Task, progress: Progress) -> Outcome:
     ------
     ReadError
         Where nothing of it can be saved.
+    PlanError
+        ``bad-value`` for a merge: its sources are repaired before.
     """
+    if task.members:
+        raise PlanError("repair the sources first, then merge what was saved", "bad-value")
     with _work_folder(task.stage) as folder:
         ready = _prepared(task, folder)
-        mended = replace(
-            task, source=ready.source, recipe=ready.cures.recipe, header=None, members=()
-        )
+        recipe = Recipe((*ready.cures.recipe.steps, *task.recipe.steps))
+        mended = replace(task, source=ready.source, recipe=recipe, header=None)
         with _called(task.source.name, ready.source.name):
             outcome = do_task(mended, progress)
         return _told(task.source, ready, outcome)

@@ -483,6 +483,17 @@ def test_lost_rows_are_those_of_the_source(tmp_path: Path) -> None:
     assert saved_of(outcome) == (2, 4)
 
 
+def test_a_run_may_repair_before_its_steps(tmp_path: Path) -> None:
+    path = make.write(tmp_path / "in", shp=make.shp_bytes()[0][:-5])
+    options = {"workers": 1, "method": "inline", "repair": "structure"}
+    steps = [("filter", {"where": "name <> 'one'"})]
+    (outcome,) = shpbatch.run(path, tmp_path / "out", steps, **options).outcomes
+    assert (outcome.status, outcome.features.filtered) == ("done", 1)
+    assert contents(tmp_path / "out/a.shp") == [make.POINTS[1], make.NULL]
+    (merged,) = shpbatch.run(path, tmp_path / "one", [], merge="all", **options).outcomes
+    assert (merged.status, merged.code) == ("failed", "bad-value")
+
+
 # --- the command --------------------------------------------------------------------
 
 

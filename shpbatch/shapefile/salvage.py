@@ -173,16 +173,21 @@ class _Walk:
             if (declared not in allowed or size > declared) and self._is_proven(at, size):
                 self.found.repairs["lengths of records were wrong"] += 1
                 return size
-        longer = declared >= min(allowed) and self._leads_on(at, declared)
+        longer = declared >= min(allowed) and self._is_proven(at, declared)
         whole = declared in allowed and at + HEAD + declared <= self.end
         return declared if longer or (whole and not self._swallows(at, declared)) else None
 
     def _is_proven(self, at: int, size: int) -> bool:
         """Whether a length that the counts tell, and the header does not, leads on.
 
-        Not by the end of a file that was cut, or grew: that may be anywhere.
+        Not by the end of a file that was cut: that may be anywhere.
         """
-        if self.end != self.declared and at + HEAD + size in (self.end, self.declared):
+        following = at + HEAD + size
+        if following in (self.end, self.declared):
+            return following == self.end >= self.declared
+        if following + LEAST > self.end:
+            return False
+        if _big(self.data, following) != self.row + self.shift + 1:
             return False
         return _little(self.data, at + HEAD) != 0 and self._leads_on(at, size)
 
@@ -257,7 +262,7 @@ class _Walk:
         """Whether a null shape is followed by the next number, or nothing."""
         following = place + LEAST
         if following in (self.end, self.declared):
-            return True
+            return following == self.end >= self.declared  # one that was cut ends anywhere
         ahead = following + LEAST <= self.end and self._leads_on(place, 4)
         return ahead and _big(self.data, following) == _big(self.data, place) + 1
 
