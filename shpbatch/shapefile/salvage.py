@@ -170,7 +170,8 @@ class _Walk:
             return declared
         for size in allowed:
             # A shorter one would leave measures out, which the header says are there.
-            if (declared not in allowed or size > declared) and self._is_proven(at, size):
+            fits = declared not in allowed or declared < size != self.end - at - HEAD
+            if fits and self._is_proven(at, size):
                 self.found.repairs["lengths of records were wrong"] += 1
                 return size
         longer = declared >= min(allowed) and self._is_proven(at, declared)
@@ -183,8 +184,8 @@ class _Walk:
         Not by the end of a file that was cut: that may be anywhere.
         """
         following = at + HEAD + size
-        if following in (self.end, self.declared):
-            return following == self.end >= self.declared
+        if following == self.end:
+            return self.end >= self.declared
         if following + LEAST > self.end:
             return False
         if _big(self.data, following) != self.row + self.shift + 1:
@@ -261,8 +262,8 @@ class _Walk:
     def _numbers_on(self, place: int) -> bool:
         """Whether a null shape is followed by the next number, or nothing."""
         following = place + LEAST
-        if following in (self.end, self.declared):
-            return following == self.end >= self.declared  # one that was cut ends anywhere
+        if following == self.end:
+            return self.end >= self.declared  # one that was cut ends anywhere
         ahead = following + LEAST <= self.end and self._leads_on(place, 4)
         return ahead and _big(self.data, following) == _big(self.data, place) + 1
 
