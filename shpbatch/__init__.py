@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .models import Outcome, Recipe, Report
     from .parser import shp_parser
     from .registry import step
+    from .salvaging import repair
 
 #: Public names and where they live; imported when first asked for, so that
 #: ``import shpbatch`` and ``shpbatch --help`` cost nothing.
@@ -29,6 +30,7 @@ _HOMES = {
     "audit": "auditing",
     "map_parser": "api",
     "plan": "api",
+    "repair": "salvaging",
     "run": "api",
     "shp_parser": "parser",
     "step": "registry",
@@ -44,6 +46,7 @@ __all__ = [
     "audit",
     "map_parser",
     "plan",
+    "repair",
     "run",
     "shp_parser",
     "step",

@@ -76,7 +76,7 @@ def _parts(task: Task) -> list[Task]:
     if task.cost < LARGE or task.problem or task.skip or task.source.member:
         return []
     traits = traits_of(task.recipe)
-    if not traits.row_wise or traits.partitions:
+    if not traits.row_wise or traits.partitions or task.policy.repair != "no":
         return []
     if traits.carries_shapes and not traits.fields:  # as fast as it can be copied
         return []

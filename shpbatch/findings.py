@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["PLACES", "Finding", "Place", "Severity", "united"]
+__all__ = ["PLACES", "Finding", "Lost", "Place", "Severity", "united"]
 
 Severity = Literal["error", "warning", "note"]
 #: Places that a finding keeps; the others are counted.
@@ -48,6 +48,20 @@ class Finding:
     remedy: str = ""
     count: int = 1
     places: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Rows, one after the other, of which something could not be saved.
+
+    ``what`` is ``feature``, ``shape`` (the attributes are there) or
+    ``attributes`` (the shape is there); ``row`` counts from 0 in the source.
+    """
+
+    row: int
+    count: int
+    what: Literal["feature", "shape", "attributes"]
+    reason: str
 
 
 def united(left: tuple[Finding, ...], right: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -16,7 +16,8 @@ from .shapefile.encoding import Verdict
 from .shapefile.encoding_policy import decided
 from .shapefile.index import HEADER_BYTES, MAGIC, load_index
 
-__all__ = ["SHAPE_TYPES", "bounds_of", "read_header", "shape_code", "with_encoding"]
+__all__ = ["SHAPE_TYPES", "bounds_of", "check_head", "read_header", "shape_code"]
+__all__ += ["with_encoding"]
 
 SHAPE_TYPES = {
     0: "Null",
@@ -53,8 +54,7 @@ def read_header(source: Source, whole: bool = False, policy: Policy = USUAL) -> 
     """
     bundle = Bundle.of(source)
     head = bundle.read("shp", HEADER_BYTES)
-    _check_magic(head, source.name)
-    geometry_type, has_z, has_m = _shape_type(head, source.name)
+    geometry_type, has_z, has_m = check_head(head, source.name)
     problems: list[Problem] = []
     index = load_index(bundle, check=False, skip=policy.on_bad_record == "skip")
     if index.rebuilt:
@@ -121,6 +121,12 @@ def shape_code(header: Header) -> int:
     if code in (0, 31):
         return code
     return code + (10 if header.has_z else 20 if header.has_m else 0)
+
+
+def check_head(head: bytes, name: str) -> tuple[str, bool, bool]:
+    """Geometry type of a ``.shp``, whether it has Z and M; refuse what is no such file."""
+    _check_magic(head, name)
+    return _shape_type(head, name)
 
 
 def _check_magic(head: bytes, name: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from os import PathLike, fspath
 from typing import Any, Literal
 
+from .findings import Lost
 from .policy import Policy
 
 __all__ = ["Features", "Field", "Header", "Outcome", "Problem", "Recipe", "Report"]
@@ -208,6 +209,7 @@ class Outcome:
     ``seen`` the state of the sources' files when they were read. ``renamed``
     are fields whose names a ``.dbf`` does not hold: name, written name, encoding;
     ``operations`` the coordinate operations that were used, with their accuracy.
+    ``repairs`` are what was put right, with counts; ``lost`` what was not.
     """
 
     sources: tuple[str, ...]
@@ -226,6 +228,8 @@ class Outcome:
     seen: Mapping[str, Any] = field(default_factory=dict)
     renamed: tuple[tuple[str, str, str], ...] = ()
     operations: tuple[str, ...] = ()
+    repairs: tuple[tuple[str, int], ...] = ()
+    lost: tuple[Lost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ def outlook(task: Task, whole: bool = False) -> tuple[Task, Header | None]:
         if whole:
             header = with_encoding(task.source, header, header.field_names(), task.policy)
     except ShpbatchError as error:
+        if task.policy.repair != "no":  # who repairs it looks what can be saved
+            return task, None
         reason = str(error) if name in str(error) else f"{name}: {error}"
         return replace(task, problem=Problem(error.code, reason)), None
     try:

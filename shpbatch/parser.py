@@ -125,7 +125,11 @@ def _unchanged(task: Task, progress: Progress) -> Outcome:
         ``source-changed``.
     """
     from .provenance import seen
-    from .work import do_task
+
+    if task.policy.repair == "no":
+        from .work import do_task
+    else:
+        from .repairing import do_repair as do_task
 
     # What others read, too, or what was united by its headers, must be as it was planned.
     planned = bool(task.part or task.parts or task.members)

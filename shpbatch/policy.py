@@ -43,6 +43,8 @@ class Policy:
         Layers of more than 2 GB: they fail, become several, or a GeoPackage.
     spatial_index : bool
         Write a ``.qix``.
+    repair : {"no", "structure", "valid"}
+        Salvage and put in order what is damaged; ``valid``: geometries, too.
     """
 
     on_bad_record: Literal["fail", "skip"] = "fail"
@@ -60,3 +62,4 @@ class Policy:
     on_overflow: Literal["fail", "cut", "sidecar"] = "fail"
     on_too_large: Literal["fail", "split", "format"] = "fail"
     spatial_index: bool = False
+    repair: Literal["no", "structure", "valid"] = "no"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import IO, Any
@@ -123,7 +123,7 @@ class RunLog:
 
 def outcome_record(outcome: Outcome) -> dict[str, Any]:
     """An outcome as it stands in the log and in the ``--json`` object."""
-    return {
+    record = {
         "sources": list(outcome.sources),
         "sinks": [{"path": s.path, "features": s.features} for s in outcome.sinks],
         "status": outcome.status,
@@ -136,3 +136,7 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
         "attempts": outcome.attempts,
         "why": outcome.why,
     }
+    if outcome.repairs or outcome.lost:
+        record["repairs"] = [{"what": what, "count": count} for what, count in outcome.repairs]
+        record["lost"] = [asdict(lost) for lost in outcome.lost]
+    return record

@@ -99,7 +99,7 @@ class RunOptions:
         Values that cannot be kept as they are (rounded numbers, dropped M):
         they are counted and told, or their layer fails.
     encoding, encoding_fallback, on_encoding, src_crs, src_crs_default, on_crs, on_mixed,
-    on_overflow, on_too_large, spatial_index
+    on_overflow, on_too_large, spatial_index, repair
         See `Policy`.
     proof : bool
         Read back what was written before it is published.
@@ -153,6 +153,7 @@ class RunOptions:
     on_overflow: Literal["fail", "cut", "sidecar"] = "fail"
     on_too_large: Literal["fail", "split", "format"] = "fail"
     spatial_index: bool = False
+    repair: Literal["no", "structure", "valid"] = "no"
     proof: bool = True
     log: str | None = None
     progress: Mode = "none"

@@ -122,8 +122,8 @@ def test_json_is_plain_data_of_every_layer(samples: Audit) -> None:
     virginia = next(x for x in found["layers"] if x["layer"] == "awkward/virginia.shp")
     assert virginia["reading"]["unreadable"] == 74
     (cut,) = [f for f in virginia["findings"] if f["code"] == "shp-truncated"]
-    assert cut["remedy"].startswith("shpbatch run ")
-    assert cut["remedy"].endswith("--on-bad-record skip")
+    assert cut["remedy"].startswith("shpbatch repair ")
+    assert cut["remedy"].endswith("virginia.shp -o OUT")
     cities = next(x for x in found["layers"] if x["layer"] == "places/cities.shp")
     assert cities["fields"][0] == {"name": "Name", "type": "C", "width": 80, "decimals": 0}
 

@@ -35,7 +35,8 @@ LEVELS = {
     "union": 6, "merging": 7, "made": 7, "sinks": 2, "rejects": 6, "repairs": 6, "container": 7,
     "work": 9, "parts": 9, "preload": 9, "parser": 9, "planning": 9,
     "mapping": 10, "running": 11, "auditing": 11,
-    "api": 12,
+    "diagnosis": 3, "shapes_doctor": 4, "mending": 5, "mended": 7, "cures": 7, "repairing": 9,
+    "api": 12, "salvaging": 12,
     "cli": 13,
     "__main__": 14,
 }  # fmt: skip

@@ -23,7 +23,7 @@ from ..shapefile.opened import OnBadRecord
 from ..shapefile.reader import Reader
 from ..shapefile.shp import BadRecords, Declined, decode
 from .grid import Reading, Sketch
-from .look import refusal
+from .look import REPAIR, refusal
 from .sketch import Canvas
 
 if TYPE_CHECKING:
@@ -84,8 +84,7 @@ def _of_account(account: Account) -> Iterator[Finding]:
                       account.deleted)  # fmt: skip
     if account.unreadable:
         reason = "records or rows that cannot be read"
-        remedy = "--on-bad-record skip"
-        yield Finding("records-unreadable", "error", reason, remedy, account.unreadable)
+        yield Finding("records-unreadable", "error", reason, REPAIR, account.unreadable)
 
 
 @dataclass
@@ -178,7 +177,7 @@ class _Tally:
                 f"the header tells the extent {_box(header)}, the records have "
                 f"{_box(tuple(self.box.tolist()))}"
             )
-            yield Finding("bounds-lie", "warning", reason, "! make-valid")
+            yield Finding("bounds-lie", "warning", reason, REPAIR)
 
     def reading(self, account: Account) -> Reading:
         """The counts."""

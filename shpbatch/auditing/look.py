@@ -20,12 +20,14 @@ from ..shapefile.bundle import ZIP_ERRORS, Bundle
 from ..shapefile.index import load_index
 from .grid import SEVERITIES, LayerAudit
 
-__all__ = ["look", "refusal", "sorted_findings"]
+__all__ = ["REPAIR", "look", "refusal", "sorted_findings"]
 
+#: The remedy of what is broken.
+REPAIR = "shpbatch repair {path} -o OUT"
 #: What the header tells as odd: how bad it is, and the cure.
 _KNOWN = {
-    "shx-missing": ("warning", "shpbatch run {path} -o OUT"),
-    "length-lies": ("warning", "shpbatch run {path} -o OUT"),
+    "shx-missing": ("warning", REPAIR),
+    "length-lies": ("warning", REPAIR),
     "dbf-missing": ("note", "! calculate --field id --expression FID"),
     "encoding-doubtful": ("warning", "--encoding NAME"),
     "prj-missing": ("warning", "--src-crs-default EPSG:…"),
@@ -73,8 +75,8 @@ def look(source: Source) -> LayerAudit:
 
 def refusal(source: Source, problem: Problem) -> Finding:
     """Why a source cannot be read, as a finding."""
-    remedy = "--on-bad-record skip"
-    if problem.code not in _PARTLY:
+    remedy = REPAIR
+    if problem.code not in (*_PARTLY, "bad-dbf"):
         remedy = f"--exclude {shlex.quote(source.relative)}"
     reason = problem.reason.removeprefix(f"{source.name}: ").removeprefix(f"{source.path}: ")
     return Finding(problem.code, "error", reason, remedy)
@@ -144,9 +146,9 @@ def _rows_differ(shapes: int, table: tuple[int, int, int], size: int) -> list[Fi
         return []
     if shapes in (declared, rows):
         reason = f"the .dbf is cut: it declares {declared:,} rows and holds {rows:,}"
-        return [Finding("dbf-truncated", "error", reason, "--on-bad-record skip")]
+        return [Finding("dbf-truncated", "error", reason, REPAIR)]
     reason = f"{shapes:,} shapes but {rows:,} rows in the .dbf"
-    return [Finding("count-mismatch", "error", reason, "--on-bad-record skip")]
+    return [Finding("count-mismatch", "error", reason, REPAIR)]
 
 
 def _of_extent(header: Header) -> list[Finding]:
@@ -156,10 +158,11 @@ def _of_extent(header: Header) -> list[Finding]:
         return []
     if header.bounds is None:
         reason = "the header holds no extent, though there are features"
-        return [Finding("bounds-missing", "note", reason)]
+        return [Finding("bounds-missing", "note", reason, REPAIR)]
     left, bottom, right, top = header.bounds
     if left > right or bottom > top:
-        return [Finding("bounds-inverted", "warning", "the extent in the header is inverted")]
+        reason = "the extent in the header is inverted"
+        return [Finding("bounds-inverted", "warning", reason, REPAIR)]
     return []
 
 

@@ -15,6 +15,7 @@ __all__ = ["cli", "main"]
 #: Commands in the order of the help, with the line that stands there: listing imports none.
 COMMANDS = {
     "run": "Run a recipe over folders of shapefiles.",
+    "repair": "Save what is whole of damaged shapefiles, tell what is lost.",
     "plan": "Show what run would do, file by file; write nothing.",
     "runs": "List past runs on an output folder.",
     "log": "Show one run: what became of each file.",

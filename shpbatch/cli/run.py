@@ -147,7 +147,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         report = execute(ctx, options)
     except ShpbatchError as error:
         if options["as_json"]:
-            _print_refusal(error)
+            print_refusal(error)
         raise
     _print(report, options["as_json"], options["quiet"])
     from ..report import exit_code
@@ -215,7 +215,7 @@ def _print(report: Report, as_json: bool, quiet: bool) -> None:
         click.echo(visible(summary(report)))
 
 
-def _print_refusal(error: ShpbatchError) -> None:
+def print_refusal(error: ShpbatchError) -> None:
     """The object for a request that was refused before any file."""
     import json
 

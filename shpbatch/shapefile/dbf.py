@@ -106,7 +106,7 @@ def parse_table(data: bytes, name: str) -> Table:
     if start <= PREFIX or length < 1 or offset > length:
         raise ReadError(
             f"{name}: the .dbf header says that a row has {length} bytes (byte 10), "
-            f"its fields need {offset}; get the file again",
+            f"its fields need {offset}; shpbatch repair saves what is whole",
             "bad-dbf",
         )
     return Table(data[:start], declared, length, tuple(found))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["HEADER_BYTES", "Index", "build_shx", "chain", "load_index"]
+__all__ = ["HEADER_BYTES", "MAGIC", "Index", "build_shx", "chain", "load_index"]
 
 HEADER_BYTES = 100
 MAGIC = 9994
@@ -153,7 +153,7 @@ def _check_unsorted(bundle: Bundle, entries: NDArray[np.int32]) -> None:
         i = int(inside.argmax())
         raise ReadError(
             f"{bundle.name('shp')}: records {order[i] + 1} and {order[i + 1] + 1} of the .shx "
-            f"overlap at byte {words[order[i + 1], 0]}; delete the .shx, it can be rebuilt",
+            f"overlap at byte {words[order[i + 1], 0]}; shpbatch repair makes a new one",
             "bad-index",
         )
 
@@ -232,7 +232,7 @@ def _walk(data: mmap.mmap, bundle: Bundle, skip: bool = False) -> NDArray[np.int
                 return _entries([*starts, 0], [*lengths, 0])
             raise ReadError(
                 f"{bundle.name('shp')}: no usable .shx, and the record at byte {at} does not fit "
-                f"the file's {end} bytes: get the file again from where it came",
+                f"the file's {end} bytes: shpbatch repair saves what is whole",
                 "chain-broken",
             )
         starts.append(at)
@@ -243,7 +243,7 @@ def _walk(data: mmap.mmap, bundle: Bundle, skip: bool = False) -> NDArray[np.int
             return _entries([*starts, 0], [*lengths, 0])
         raise ReadError(
             f"{bundle.name('shp')}: no usable .shx, and {end - at} bytes from byte {at} on are no "
-            "record: get the file again from where it came",
+            "record: shpbatch repair saves what is whole",
             "chain-broken",
         )
     return _entries(starts, lengths)

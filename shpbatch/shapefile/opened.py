@@ -139,12 +139,12 @@ class Opened:
                 raise ReadError(
                     f"{self.name}: the .dbf is cut: row {self.table_rows + 1} should be at byte "
                     f"{self.table.start + self.table_rows * self.table.length}, the file has "
-                    f"{self.size('dbf')}; get it again, or --on-bad-record skip",
+                    f"{self.size('dbf')}; shpbatch repair saves what is whole",
                     "dbf-truncated",
                 )
             raise ReadError(
                 f"{self.name}: {shapes} shapes but {self.table_rows} rows in the .dbf; "
-                "the .dbf belongs to another layer or was cut",
+                "the .dbf belongs to another layer or was cut; shpbatch repair saves what is whole",
                 "count-mismatch",
             )
         return max(shapes, declared)

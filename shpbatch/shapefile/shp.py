@@ -124,7 +124,7 @@ class Where:
             row = int(found[0])
             error = BadRecords(
                 f"{self.name}: record {self.numbers[row] + 1}, byte {self.bytes[row]} of the .shp, "
-                f"{what}; get the file again, or leave such records out with --on-bad-record skip"
+                f"{what}; leave such records out with --on-bad-record skip, or shpbatch repair"
             )
             error.rows = found
             raise error

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LARGEST", "ShpWriter", "Stored", "check_size", "ranges_of", "shp_head"]
+__all__ = ["LARGEST", "VERSION", "ShpWriter", "Stored", "check_size", "ranges_of", "shp_head"]
 
 #: Bytes of a component: more is read by some programs and by others not at all.
 LARGEST = 2**31 - 1
