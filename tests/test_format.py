@@ -144,7 +144,9 @@ def test_long_names_and_wide_texts_are_whole(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_times_of_day_are_kept(name: str, tmp_path: Path) -> None:
     source = shapefiles.write(tmp_path / "in")
-    times = pd.to_datetime(["2020-01-02 03:04:05", None, "1969-12-31 23:59:59.5"], format="ISO8601")
+    times = pd.to_datetime(
+        ["2020-01-02 03:04:05.25", None, "1969-12-31 23:59:59"], format="ISO8601"
+    )
 
     def timed(gdf: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         return gdf.assign(at=times)
@@ -301,3 +303,16 @@ def test_fields_called_as_columns_of_the_format(name: str, tmp_path: Path) -> No
     assert code(run(source, tmp_path / "out", name)) == "done"
     values, _ = rows(tmp_path / f"out/a.{FORMATS[name]}")
     assert [sorted(v) for v in values.values()] == [[1, 1, 2]] * 5  # type: ignore[type-var]
+
+
+def test_a_time_that_gdal_would_alter_is_a_loss(tmp_path: Path) -> None:
+    source = shapefiles.write(tmp_path / "in")
+
+    def timed(gdf: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        return gdf.assign(at=pd.to_datetime(["1969-12-31 23:59:59.5"] * 3))
+
+    report = run(source, tmp_path / "out", "GPKG", [timed], on_overflow="cut")
+    assert any("field at: values are not kept whole (3" in n for n in report.outcomes[0].notes)
+    assert outputs(tmp_path / "out") == ["a.gpkg"]
+    assert code(run(source, tmp_path / "side", "GPKG", [timed], on_overflow="sidecar")) == "done"
+    assert outputs(tmp_path / "side") == ["a.gpkg", "a.overflow.csv"]

@@ -74,4 +74,4 @@ def _features(batch: pa.RecordBatch) -> Iterator[str]:
 
 def _shown(value: Any) -> str:
     """Dates and times as ISO 8601."""
-    return str(value.isoformat())
+    return str(value.isoformat(timespec="milliseconds") if hasattr(value, "hour") else value)

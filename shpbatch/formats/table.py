@@ -205,7 +205,10 @@ def _typed(texts: list[str], f: Field) -> Any:
         return array
     try:
         if f.type == "D":
-            return array.cast(pa.timestamp("ms"))
+            times = array.cast(pa.timestamp("ms"))
+            ms = times.cast(pa.int64()).to_numpy()
+            # GDAL 3.12 writes 1969-12-31T23:59:59.5 as 1970-01-01T00:00:00.
+            return None if ((ms < 0) & (ms % 1000 != 0)).any() else times
         if f.type in "NF":
             return array.cast(pa.float64() if f.decimals or f.arrow == "float64" else pa.int64())
     except pa.ArrowInvalid:
