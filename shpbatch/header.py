@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -26,6 +27,8 @@ SHAPE_TYPES = {
     31: "MultiPatch",
 }
 SAMPLE_BYTES = 1 << 16
+#: Beside a shapefile that is lent for a layer of another format.
+WHOLE_NAMES = "whole-names.json"
 USUAL = Policy()
 
 
@@ -169,6 +172,9 @@ def _attributes(
         Field(d.name.decode(found.codec, "surrogateescape"), d.kind, d.width, d.decimals)
         for d in table.descriptors
     )
+    if WHOLE_NAMES in bundle:  # of another format: its own names of the fields
+        names = json.loads(bundle.read(WHOLE_NAMES))
+        fields = tuple(replace(f, name=n) for f, n in zip(fields, names, strict=True))
     problems = [Problem("encoding-doubtful", found.doubt)] if found.doubt else []
     return fields, found, problems
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from .errors import LayerError, ShpbatchError, WriteError
+from .foreign import let_go
 from .header import read_header, with_encoding
 from .models import Header, Problem, Recipe, Source, Task
 from .policy import Policy
@@ -56,6 +57,7 @@ def outlook(task: Task, whole: bool = False) -> tuple[Task, Header | None]:
 def forget_headers() -> None:
     """Read headers anew: a .prj may have been written since the last plan."""
     _header.cache_clear()
+    let_go()
 
 
 @lru_cache(maxsize=1)

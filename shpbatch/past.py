@@ -129,7 +129,8 @@ def _stem(name: str) -> str:
 def _exists(source: str) -> bool:
     """Whether a source is there; one in a zip is where the zip is."""
     path = Path(source)
-    return path.exists() or any(p.is_file() for p in path.parents)
+    holders = (p for p in path.parents if p.exists())
+    return path.exists() or any(p.is_file() or p.suffix.lower() == ".gdb" for p in holders)
 
 
 def prune(

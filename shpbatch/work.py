@@ -15,6 +15,7 @@ from .durable import translated
 from .engine import apply_recipe
 from .errors import LayerError, WriteError
 from .fit import fit
+from .foreign_losses import told_of_foreign
 from .journal import Member, Staged, hash_of
 from .made import header_of_sink, made_of
 from .models import Features, Header, Outcome, Sink, Task
@@ -59,6 +60,8 @@ def do_task(task: Task, progress: Progress) -> Outcome:
             header = header_of(member)
             work.before.append(header)
             work.readers[member.source.name] = reader
+            if not member.parts:
+                told_of_foreign(reader.bundle, account, task.policy)
             account.source = member.source.name
             if member.parts:
                 for after, label, made in parts_of(member, reader, account, ticked):
