@@ -27,6 +27,8 @@ def siblings(sink: str) -> list[str]:
     found = {own, f"{stem}.rejects.geojsonl", f"{stem}.repairs.jsonl"}
     if suffix not in (".shp", ".shz"):
         found.add(f"{stem}.{OVERFLOW}")
+    if suffix == ".gpkg":  # SQLite would replay what is left of the old one into the new one
+        found |= {f"{own}-{end}" for end in ("wal", "shm", "journal")}
     if suffix == ".shp":
         found |= {n for n in _names(folder, stem) if _is_replaced(n[len(stem) + 1 :])}
         if os.path.lexists(sink):  # a set that came after the folder was looked at

@@ -17,7 +17,7 @@ import pyogrio
 import pytest
 import shapefiles
 import shapely
-from oracle import read
+from oracle import layer_path, read
 
 import shpbatch
 from shpbatch.errors import PlanError
@@ -316,3 +316,31 @@ def test_a_time_that_gdal_would_alter_is_a_loss(tmp_path: Path) -> None:
     assert outputs(tmp_path / "out") == ["a.gpkg"]
     assert code(run(source, tmp_path / "side", "GPKG", [timed], on_overflow="sidecar")) == "done"
     assert outputs(tmp_path / "side") == ["a.gpkg", "a.overflow.csv"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_surfaces_become_polygons_and_that_is_told(name: str, tmp_path: Path) -> None:
+    source = layer_path("corpus:shapelib-a2ad7b3/mpatch3.shp")
+    report = run(source, tmp_path, name)
+    assert report.outcomes[0].features.written == 473
+    assert any("surfaces of a MultiPatch" in n for n in report.outcomes[0].notes)
+    _, shapes = rows(tmp_path / f"mpatch3.{FORMATS[name]}")
+    assert {s.geom_type for s in shapes} == {"MultiPolygon"}
+    assert shapely.has_z(shapes).all()
+
+
+def test_what_sqlite_left_of_an_old_file_goes_with_it(tmp_path: Path) -> None:
+    """A write-ahead log is replayed into whatever database stands beside it."""
+    source = shapefiles.write(tmp_path / "in")
+    run(source, tmp_path / "out", "GPKG")
+    db = sqlite3.connect(tmp_path / "out/a.gpkg")
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("UPDATE a SET NAME = 'mine'")
+    db.commit()
+    left = (tmp_path / "out/a.gpkg-wal").read_bytes()
+    db.close()
+    (tmp_path / "out/a.gpkg-wal").write_bytes(left)
+    assert code(run(source, tmp_path / "out", "GPKG", if_exists="overwrite")) == "done"
+    assert outputs(tmp_path / "out") == ["a.gpkg"]
+    values, _ = rows(tmp_path / "out/a.gpkg")
+    assert values["NAME"] == ["one", "two", "three"]

@@ -90,6 +90,8 @@ def become(output: Output, sink: Path, account: Account, policy: Policy) -> None
     for name, own in zip(wanted, names, strict=True):
         if name != own:
             account.lose(f"field {name} is written as {own}", 1)
+    if header.geometry_type == "MultiPatch":
+        account.lose("surfaces of a MultiPatch are written as polygons with Z", output.count)
     shp = output.folder / f"{STEM}.shp"
     staging = Staging(shp, header, names, suffix in WITH_M, account)
     whole = staging.restore()
