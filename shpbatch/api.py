@@ -22,6 +22,7 @@ from .preload import preload_for
 from .recipe import as_recipe
 from .running import execute
 from .settings import RunOptions, policy_of, pool_options, rules_of
+from .sinks import container_of
 
 __all__ = ["RunOptions", "execute", "map_parser", "plan", "run"]
 
@@ -92,7 +93,8 @@ def plan(
         if settings.each_step:
             raise PlanError("--merge and --each-step do not go together", "bad-value")
         merge = Merge(settings.merge, settings.field_strategy, settings.source_field)
-    layout = Layout(settings.flat, settings.each_step, settings.container, policy, merge)
+    container = container_of(settings.format, settings.container)
+    layout = Layout(settings.flat, settings.each_step, container, policy, merge)
     with Past.of(dst, rules_of(settings)) as past:
         return make_plan(found, checked, dst, layout, past, headers)
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 
 from .errors import PlanError
+from .foreign import is_foreign
 from .models import Source
 
 __all__ = ["Clashes"]
@@ -19,7 +20,7 @@ class Clashes:
 
     def __init__(self, sources: Iterable[Source]) -> None:
         self._true: dict[str, str] = {}
-        self._sources = [s for s in sources if not s.member]
+        self._sources = [s for s in sources if not s.member or is_foreign(s.path)]
         self._beside: dict[str, dict[str, str]] = {}  # by true folder; filled where sinks go there
         self._sinks: dict[str, dict[str, str]] = {}
         self._folders = {self._folder(s.path)[0] for s in self._sources}

@@ -12,11 +12,12 @@ import zipfile
 from pathlib import Path
 
 from .errors import WriteError
-from .output import STEM
+from .output import STEM, Output
 from .rejects import REJECTS
 from .repairs import REPAIRS
+from .shapefile.spilled import OVERFLOW
 
-__all__ = ["contain"]
+__all__ = ["contain", "without_limits"]
 
 #: The same bytes make the same zip on any day.
 _DAY = (1980, 1, 1, 0, 0, 0)
@@ -56,3 +57,18 @@ def contain(folder: Path, stem: str, proof: bool) -> None:
     with zipfile.ZipFile(target) as archive:
         if archive.testzip() is not None or len(archive.namelist()) != len(found):
             raise WriteError(f"{stem}.shz is not read back as it was written", "write-incomplete")
+
+
+def without_limits(output: Output) -> tuple[dict[str, int], dict[str, int]]:
+    """Losses and notes of a set, but for those that no other format has.
+
+    Long names of fields, and values that are whole beside the set.
+    """
+    named = {f"field {name} is written as {written}" for name, written, _ in output.renamed}
+    losses = {text: n for text, n in output.losses.items() if text not in named}
+    notes = {
+        text: n
+        for text, n in output.notes.items()
+        if not text.endswith(f"whole in .{OVERFLOW}") and ": widened from " not in text
+    }
+    return losses, notes

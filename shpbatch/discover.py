@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from .errors import ReadError, SourceError
+from .foreign import FOREIGN, files_of, is_foreign
 from .models import Problem, Source
 from .shapefile.bundle import ZIP_ERRORS
 from .shapefile.zips import check_members, inner_path
+from .sinks import sink_paths
 
 __all__ = ["Found", "discover"]
 
@@ -70,8 +72,8 @@ def discover(
     wanted = (
         source
         for name in named
-        for source in _counted(name, _sources(name, avoid, ignored), empty)
-        if not (include or exclude) or _wanted(source.relative, include, exclude)
+        for source in _counted(name, _sources(name, avoid, ignored, bool(include)), empty)
+        if not (include or exclude) or _is_wanted(source, include, exclude)
     )
     once = wanted if len(named) == 1 else _once(wanted)  # a folder has no file twice
     found = sorted(once, key=lambda s: (s.path, s.member or ""))[:limit]
@@ -119,11 +121,15 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _sources(name: str, avoid: str | None, ignored: list[tuple[str, str]]) -> Iterator[Source]:
-    if os.path.isdir(name):
+def _sources(
+    name: str, avoid: str | None, ignored: list[tuple[str, str]], foreign: bool
+) -> Iterator[Source]:
+    if is_foreign(name) and os.path.exists(name):
+        yield from _of_foreign(name, os.path.basename(os.path.normpath(name)))
+    elif os.path.isdir(name):
         start = len(os.path.join(name, ""))
         root = os.path.join(os.path.realpath(name), "")
-        for path in _walk(name, avoid):
+        for path in _walk(name, avoid, foreign):
             if os.path.islink(path) and not os.path.realpath(path).startswith(root):
                 ignored.append((path, "a link to outside of the folder; name it to have it done"))
                 continue
@@ -134,10 +140,15 @@ def _sources(name: str, avoid: str | None, ignored: list[tuple[str, str]]) -> It
         raise SourceError(f"{name}: no such file or folder; check the path", "source-missing")
 
 
-def _walk(folder: str, avoid: str | None) -> Iterator[str]:
+def _walk(folder: str, avoid: str | None, foreign: bool = False) -> Iterator[str]:
     """Files below a folder that may be layers, sorted; links to folders are not followed."""
     avoided = os.path.abspath(avoid) if avoid else None
+    suffixes = (".shp", ".shz", ".zip", *(FOREIGN if foreign else ()))
     for root, folders, files in os.walk(folder):
+        if foreign:
+            yield from (
+                os.path.join(root, f) for f in sorted(folders) if f.lower().endswith(".gdb")
+            )
         folders[:] = sorted(
             f
             for f in folders
@@ -146,7 +157,7 @@ def _walk(folder: str, avoid: str | None) -> Iterator[str]:
             and os.path.abspath(os.path.join(root, f)) != avoided
         )
         for file in sorted(files):
-            if file.lower().endswith((".shp", ".shz", ".zip")) and not file.startswith("._"):
+            if file.lower().endswith(suffixes) and not file.startswith("._"):
                 yield os.path.join(root, file)
 
 
@@ -158,6 +169,8 @@ def _of_file(
         yield Source(path, relative, size=_size(path))
     elif lower.endswith((".shz", ".zip")):
         yield from _of_zip(path, PurePosixPath(relative), ignored)
+    elif is_foreign(path):
+        yield from _of_foreign(path, relative)
     elif named:
         raise SourceError(
             f"{path}: not a .shp, .shz, .zip or a folder; name the .shp file of the layer",
@@ -184,6 +197,33 @@ def _of_zip(path: str, relative: PurePosixPath, ignored: list[tuple[str, str]]) 
     for member in members:
         place = relative if one else relative / inner_path(member.filename)
         yield Source(path, str(place), member.filename, member.file_size)
+
+
+def _of_foreign(path: str, relative: str) -> Iterator[Source]:
+    """The layers of a file of another format, which counts as a folder where there are several."""
+    from .formats.lend import layers_of
+
+    path = os.path.normpath(path)
+    stem = os.path.splitext(relative)[0]
+    try:
+        layers = layers_of(path)
+    except ReadError as error:
+        yield Source(path, f"{stem}.shp", problem=Problem(error.code, str(error)))
+        return
+    size = sum(os.stat(file).st_size for file in files_of(path).values())
+    places = sink_paths(f"{stem}.shp", layers if len(layers) > 1 else [""])
+    for layer, place in zip(layers, places, strict=False):
+        yield Source(path, place.as_posix(), layer, size // len(layers))
+
+
+def _is_wanted(source: Source, include: list[str], exclude: list[str]) -> bool:
+    """Whether a source is asked for; one of another format also by the name of its file."""
+    if not is_foreign(source.path):
+        return _wanted(source.relative, include, exclude)
+    names = (source.relative, os.path.basename(source.path))
+    return any(_wanted(n, include, []) for n in names) and all(
+        _wanted(n, [], exclude) for n in names
+    )
 
 
 def _is_layer(name: str) -> bool:

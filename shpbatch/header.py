@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -28,6 +29,8 @@ SHAPE_TYPES = {
     31: "MultiPatch",
 }
 SAMPLE_BYTES = 1 << 16
+#: Beside a shapefile that is lent for a layer of another format.
+WHOLE_NAMES = "whole-names.json"
 USUAL = Policy()
 
 
@@ -175,6 +178,9 @@ def _attributes(
 
     found = decided(cpg, table.ldid, sample, policy)
     named = [(d.name.decode(found.codec, "surrogateescape"), d) for d in table.descriptors]
+    if WHOLE_NAMES in bundle:  # of another format: its own names of the fields
+        whole = json.loads(bundle.read(WHOLE_NAMES))
+        named = [(n, d) for n, (_, d) in zip(whole, named, strict=True)]
     fields = tuple(Field(n, d.kind, d.width, d.decimals, origin=n) for n, d in named)
     problems = [Problem("encoding-doubtful", found.doubt)] if found.doubt else []
     return fields, found, problems

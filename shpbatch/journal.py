@@ -133,11 +133,12 @@ def move(entry: Entry, files: Files) -> None:
         A file that cannot be moved now; the journal keeps it for later.
     """
     staged, target = entry.staged, Path(entry.staged.sink)
+    own = target.suffix[1:]  # what names the set comes last
     if os.path.exists(os.path.join(staged.folder, "layer.shp")):
         files.unlink(target)
     for name in entry.stale:  # on a replay too: that they went may have been lost
         files.unlink(target.parent / name)
-    for extension in sorted(staged.members, key=lambda e: (e == "shp", e)):
+    for extension in sorted(staged.members, key=lambda e: (e == own, e)):
         source, place = os.path.join(staged.folder, f"layer.{extension}"), staged.place(extension)
         if os.path.exists(source):
             files.rename(Path(source), Path(place))

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from .crs_policy import NO_CRS, assumed
 from .errors import CRSError, LayerError, ShpbatchError, WriteError
+from .foreign import let_go
 from .header import read_header, with_encoding
 from .models import Header, Problem, Recipe, Source, Task
 from .policy import Policy
@@ -73,6 +74,7 @@ def _applied(task: Task, header: Header) -> tuple[Header, Header]:
 def forget_headers() -> None:
     """Read headers anew: a .prj may have been written since the last plan."""
     _header.cache_clear()
+    let_go()
 
 
 @lru_cache(maxsize=1)

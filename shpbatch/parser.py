@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ReadError, ShpbatchError, WriteError
+from .foreign import let_go
 from .messages import report_progress
 from .models import Outcome, Recipe, Task
 from .outlook import forget_headers, outlook
@@ -113,6 +114,8 @@ def run_task(task: Task, progress: Progress | None = None) -> Outcome:
         outcome = _unchanged(task, progress or report_progress)
     except Exception as error:
         return failure(names, error, time.monotonic() - start)
+    finally:
+        let_go()
     return replace(outcome, seconds=time.monotonic() - start)
 
 

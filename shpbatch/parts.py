@@ -21,6 +21,7 @@ from .account import Account, account_of
 from .destination import STATE
 from .durable import translated
 from .engine import apply_header
+from .foreign_losses import told_of_foreign
 from .header import read_header, shape_code, with_encoding
 from .made import header_of_sink, made_of
 from .models import Header, Outcome, Recipe, Task
@@ -105,6 +106,7 @@ def do_part(task: Task, layers: Layers, progress: Progress) -> Outcome:
     windows: list[Left] = []
     with Reader(task.source, task.policy.on_bad_record) as reader, translated(str(folder)):
         folder.mkdir(parents=True)
+        told_of_foreign(reader.bundle, account, task.policy)
         with open(folder / "records", "wb") as file, open(folder / "columns", "wb") as aside:
             first = (task.rows or (0, 0))[0] + 1  # right where nothing was left out before
             for layer in layers(task, reader, before, account, progress):

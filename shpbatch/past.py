@@ -15,6 +15,7 @@ from .merging import Merge
 from .models import Task
 from .provenance import look_anew, provenance, sources_of
 from .publishing import key_of
+from .sinks import SUFFIXES
 from .staleness import Rules, edited, judge
 
 __all__ = ["Past", "prune"]
@@ -88,7 +89,9 @@ class Past:
             return NOTHING
         changed = {_stem(n) for n in edited(made.members, self.dst)}
         found = (
-            n for n in made.members if n.endswith((".shp", ".shz")) and _stem(n) not in changed
+            n
+            for n in made.members
+            if n.endswith(tuple(SUFFIXES.values())) and _stem(n) not in changed
         )
         return frozenset(os.path.join(self.dst, n) for n in found)
 
@@ -126,7 +129,8 @@ def _stem(name: str) -> str:
 def _exists(source: str) -> bool:
     """Whether a source is there; one in a zip is where the zip is."""
     path = Path(source)
-    return path.exists() or any(p.is_file() for p in path.parents)
+    holders = (p for p in path.parents if p.exists())
+    return path.exists() or any(p.is_file() or p.suffix.lower() == ".gdb" for p in holders)
 
 
 def prune(

@@ -18,7 +18,7 @@ from .outlook import forget_headers, outlook
 from .past import Past
 from .policy import Policy
 from .provenance import sources_of
-from .sinks import KINDS, SUFFIXES, Container, beside
+from .sinks import KINDS, SUFFIXES, Container, beside, is_set
 
 __all__ = ["Layout", "Plan", "make_plan"]
 
@@ -94,7 +94,8 @@ def make_plan(
     else:
         planned, after = _outlooks((past.judged(task) for task in tasks), headers)
     _refuse_all(planned, after)
-    names = names_of_run(_all_headers(planned, after), dst)
+    as_set = is_set(SUFFIXES[layout.container])
+    names = names_of_run(_all_headers(planned, after), dst) if as_set else {}
     if names:
         planned = [t if t.skip or t.problem else replace(t, names=names) for t in planned]
     gone = past.vanished(planned)

@@ -17,6 +17,7 @@ from typing import Any
 
 from . import __version__
 from .errors import ShpbatchError
+from .foreign import files_of, is_foreign
 from .models import Recipe, Source, Task
 from .policy import Policy
 from .shapefile.bundle import Bundle
@@ -48,6 +49,8 @@ def signature(source: Source, hashed: bool = False) -> Signature:
     SourceError
         ``source-missing``.
     """
+    if is_foreign(source.path) and os.path.exists(source.path):
+        return {e: _state(p, hashed) for e, p in files_of(source.path).items()}
     if source.member or source.problem:
         return {"zip": _state(source.path, hashed)}
     bundle = Bundle.of(source)

@@ -72,6 +72,9 @@ class RunOptions:
     container : {"files", "shz"}
         A layer as its files, or as one ``.shz`` (a zip of them), which is
         replaced in one instant.
+    format : str
+        GDAL's name of the outputs' format: ``ESRI Shapefile``, ``GPKG``,
+        ``FlatGeobuf``, ``GeoJSON`` or ``Parquet``.
     include, exclude : sequence of str
         Globs on the path below the named folder.
     limit : int or None
@@ -131,6 +134,7 @@ class RunOptions:
     flat: bool = False
     each_step: bool = False
     container: Container = "files"
+    format: str = "ESRI Shapefile"
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     limit: int | None = None

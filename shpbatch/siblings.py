@@ -20,12 +20,16 @@ _REPLACED = {*MAIN, *INDEXES, *MEMOS, "cpg", "prj", "rejects.geojsonl", "repairs
 def siblings(sink: str) -> list[str]:
     """Names of the files that a new set replaces, without minding case, the ``.shp`` first.
 
-    A ``.shz`` replaces its own rejects and repairs only: a rename replaces the one file.
+    A sink of one file replaces its own rejects and repairs only: a rename replaces the file.
     """
     folder, own = os.path.split(sink)
     stem, suffix = os.path.splitext(own)
     found = {own, f"{stem}.rejects.geojsonl", f"{stem}.repairs.jsonl"}
-    if suffix != ".shz":
+    if suffix not in (".shp", ".shz"):
+        found.add(f"{stem}.{OVERFLOW}")
+    if suffix == ".gpkg":  # SQLite would replay what is left of the old one into the new one
+        found |= {f"{own}-{end}" for end in ("wal", "shm", "journal")}
+    if suffix == ".shp":
         found |= {n for n in _names(folder, stem) if _is_replaced(n[len(stem) + 1 :])}
         if os.path.lexists(sink):  # a set that came after the folder was looked at
             found |= {f"{stem}.{extension}" for extension in _REPLACED}

@@ -8,17 +8,69 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["KINDS", "SUFFIXES", "Container", "in_order", "kind_of", "of_kind", "sink_paths"]
+from .errors import PlanError
 
-Container = Literal["files", "shz"]
+__all__ = ["DRIVERS", "KINDS", "SUFFIXES", "Container", "container_of", "in_order", "kind_of"]
+__all__ += ["is_set", "of_kind", "sink_paths"]
+
+Container = Literal["files", "shz", "gpkg", "fgb", "geojson", "parquet"]
 #: What the path of a sink ends in.
-SUFFIXES: dict[Container, str] = {"files": ".shp", "shz": ".shz"}
+SUFFIXES: dict[Container, str] = {
+    "files": ".shp",
+    "shz": ".shz",
+    "gpkg": ".gpkg",
+    "fgb": ".fgb",
+    "geojson": ".geojson",
+    "parquet": ".parquet",
+}
+#: GDAL's names of the formats, and what else people call them, without case.
+DRIVERS: dict[str, Container] = {
+    "ESRI Shapefile": "files",
+    "GPKG": "gpkg",
+    "FlatGeobuf": "fgb",
+    "GeoJSON": "geojson",
+    "Parquet": "parquet",
+}
+_ALSO: dict[str, Container] = {
+    "shapefile": "files",
+    "shp": "files",
+    "geopackage": "gpkg",
+    "fgb": "fgb",
+    "json": "geojson",
+    "geoparquet": "parquet",
+}
 #: Windows and shells stumble over these; % is what stands for them.
 _UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*%]|^\.|[. ]$')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
 LONGEST = 100
 #: Layers of other geometries that were split off are named by them: ``roads_point.shp``.
 KINDS = ("point", "line", "polygon")
+
+
+def container_of(driver: str, container: Container = "files") -> Container:
+    """How outputs are kept, by GDAL's name of their format.
+
+    Raises
+    ------
+    PlanError
+        ``bad-value``.
+    """
+    known = {name.casefold(): kind for name, kind in (*DRIVERS.items(), *_ALSO.items())}
+    kind = known.get(driver.strip().casefold())
+    if kind is None:
+        raise PlanError(f"--format '{driver}': one of {', '.join(DRIVERS)}", "bad-value")
+    if kind != "files" and container != "files":
+        raise PlanError(
+            f"--format {driver} and --container {container} do not go together: "
+            "only a shapefile goes into a .shz",
+            "bad-value",
+        )
+    return container if kind == "files" else kind
+
+
+def is_set(suffix: str) -> bool:
+    """Whether a sink of this suffix is a shapefile, in files or in a zip."""
+    return suffix in (SUFFIXES["files"], SUFFIXES["shz"])
 
 
 def of_kind(label: str, kind: str) -> str:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .account import Account, account_of
-from .container import contain
+from .container import contain, without_limits
 from .destination import stage
 from .durable import translated
 from .engine import apply_header, apply_recipe
 from .errors import LayerError, WriteError
 from .fit import fit
+from .foreign_losses import told_of_foreign
 from .header import bounds_of
 from .journal import Member, Staged, hash_of
 from .made import header_of_sink, made_of
@@ -32,7 +33,7 @@ from .shapefile.place import Place
 from .shapefile.qix import write_qix
 from .shapefile.reader import Reader
 from .shapefile.sidecars import write_sidecars
-from .sinks import SUFFIXES, in_order, sink_paths
+from .sinks import SUFFIXES, in_order, is_set, sink_paths
 from .traits import carries, traits_of
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def do_task(task: Task, progress: Progress) -> Outcome:
             header = header_of(member)
             work.before.append(header)
             work.readers[member.source.name] = reader
+            if not member.parts:
+                told_of_foreign(reader.bundle, account, task.policy)
             account.source = member.source.name
             if member.parts:
                 for after, label, made in parts_of(member, reader, account, ticked):
@@ -122,7 +125,9 @@ class _Work:
             folder.mkdir(exist_ok=True)
             carried = made.records is None
             task = self.task
-            made_so = Output(folder, reader, header, carried, task.names, task.policy.on_overflow)
+            # What a shapefile would cut is put back in a format that need not.
+            wide = task.policy.on_overflow if self._stays_set() else "sidecar"
+            made_so = Output(folder, reader, header, carried, task.names, wide)
             self.outputs[label] = output = self.stack.enter_context(made_so)
         elif header.fields != output.header.fields:
             raise WriteError(
@@ -140,8 +145,10 @@ class _Work:
         self.outputs = {label: self.outputs[label] for label in in_order(self.outputs)}
         sinks = sink_paths(self.task.sink, list(self.outputs))
         staged = []
-        for output in self.outputs.values():
+        for output, sink in zip(self.outputs.values(), sinks, strict=True):
             self._complete(output)
+            if not self._stays_set():
+                self._become(output, sink)
         self._check_policy()
         if self.outputs:
             self._write_aside(next(iter(self.outputs.values())).folder)
@@ -169,6 +176,15 @@ class _Work:
     def _problems(self) -> list[Problem]:
         """What is known of the sources, and of what the steps do with them."""
         return [p for h in self.before for p in apply_header(self.task.recipe, h).problems]
+
+    def _stays_set(self) -> bool:
+        return is_set(Path(self.task.sink).suffix)
+
+    def _become(self, output: Output, sink: Path) -> None:
+        from .formats.become import become
+
+        become(output, sink, self.account, self.task.policy)
+        output.renamed.clear()
 
     def _write_aside(self, folder: Path) -> None:
         """Write what became of single features beside the first set."""
@@ -232,12 +248,16 @@ class _Work:
             kept = {e: n for e, n in bundle.members.items() if e in ("prj", "cpg")}
             bundle = replace(bundle, members=kept)
         write_sidecars(bundle, self.before[0], output.header, output.folder)
+        losses, notes = output.losses, output.notes
+        if not self._stays_set():  # what only the shapefile on the way cannot hold
+            losses, notes = without_limits(output)
         crs, first = output.header.crs, self.before[0]
-        if crs and (crs, "prj") != (first.crs, first.crs_from) and has_shift(crs):
+        moved = (crs, "prj") != (first.crs, first.crs_from)
+        if crs and moved and self._stays_set() and has_shift(crs):
             self.account.lose("the datum shift of the CRS is not in its .prj", 1, crs)
-        for text, count in output.notes.items():
+        for text, count in notes.items():
             self.account.note(text, count)
-        for text, count in output.losses.items():
+        for text, count in losses.items():
             self.account.lose(text, count, output.examples.get(text))
 
 

@@ -67,7 +67,7 @@ def test_include_that_matches_nothing_says_so(tmp_path: Path) -> None:
         assert error.value.code == "no-sources"
 
 
-@pytest.mark.parametrize("name", ["a.dbf", "a.gpkg", "noext"])
+@pytest.mark.parametrize("name", ["a.dbf", "a.xlsx", "noext"])
 def test_a_named_file_of_another_kind(tmp_path: Path, name: str) -> None:
     touch(tmp_path, name)
     with pytest.raises(SourceError, match=r"name the \.shp") as error:

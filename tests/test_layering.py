@@ -29,6 +29,7 @@ LEVELS = {
     "messages": 2, "worker": 8, "supervisor": 8, "pool": 8,
     "recipe_check": 8, "recipe_file": 8, "recipe": 8,
     "discover": 8, "clashes": 2, "outlook": 8, "runlog": 7, "report": 9,
+    "foreign": 1, "foreign_losses": 7,
     "durable": 2, "siblings": 3, "stop": 2, "journal": 4, "ledger": 4, "destination": 8,
     "provenance": 7, "staleness": 8, "publishing": 8, "settling": 7, "publisher": 9, "past": 9,
     "settings": 10, "progress": 9,
@@ -46,6 +47,7 @@ ALLOWED = {
     ("models", "recipe"),  # Recipe.read is the public name of what recipe.py does
     ("aspects", "expressions"),  # an Expression parameter checks itself, when it is used
     ("layer", "frames"),  # the Frame aspect: geopandas is imported only there
+    ("shapefile", "formats"),  # layers of other formats are lent as shapefiles
     ("engine", "formats"),  # second layers are loaded where a step names one
 }
 

@@ -117,6 +117,14 @@ def layout_options(function: F) -> F:
                 help="shz: a layer is one file, replaced in one instant.",
             ),
             click.option(
+                "-f",
+                "--format",
+                default="ESRI Shapefile",
+                show_default=True,
+                metavar="NAME",
+                help="Of the outputs: GPKG, FlatGeobuf, GeoJSON, Parquet.",
+            ),
+            click.option(
                 "--if-exists",
                 type=click.Choice(["update", "fail", "skip", "overwrite"]),
                 default="update",

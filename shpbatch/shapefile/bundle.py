@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import ReadError, SourceError
+from ..foreign import is_foreign, lent_folder
 from ..models import Source
 from .names import Names
 from .zips import check_members, limited
@@ -80,6 +81,8 @@ class Bundle:
         SourceError
             ``source-missing`` where the ``.shp`` is not there (any more).
         """
+        if source.member and is_foreign(source.path):
+            return cls._lent(source)
         folder, name = os.path.split(source.path)
         folder = folder or "."
         try:
@@ -98,6 +101,16 @@ class Bundle:
                 "source-missing",
             )
         return cls(folder, members)
+
+    @classmethod
+    def _lent(cls, source: Source) -> Bundle:
+        """The shapefile that stands for a layer of another format."""
+        from ..formats.lend import lend
+
+        layer = source.member or ""
+        folder = lent_folder(source.path, layer, lambda into: lend(source.path, layer, into))
+        names = Names(os.listdir(folder))
+        return cls(folder, _members("layer.shp", names))
 
     def __contains__(self, extension: str) -> bool:
         return extension in self.members

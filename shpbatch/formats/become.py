@@ -1,0 +1,258 @@
+"""A staged shapefile becomes one file of another format, which is read back and compared.
+
+The shapefile in the stage was written and proved as any other; what it could
+not hold (names of more than 10 bytes, texts of more than 254, times of day)
+is taken from beside it. GDAL sees names of ours only: a user's folder may be
+called ``a!b``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..account import Account
+from ..crs_identity import identified
+from ..errors import WriteError
+from ..models import Header
+from ..output import STEM, Output
+from ..policy import Policy
+from ..shapefile.spilled import OVERFLOW
+from .compare import Digest, same_crs
+from .table import GEOMETRY, Staging, unique
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["become"]
+
+#: GDAL's drivers of what it writes; GeoParquet is written by Arrow, GeoJSON by us.
+DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf"}
+#: Formats that hold measures.
+WITH_M = (".gpkg", ".fgb")
+#: Sidecars that programs look for beside a file of any format.
+BESIDE = ("qml", "sld", "qmd")
+#: PROJ is this sure, at least, that a .prj means the CRS of a code.
+SURE = 0.7
+_MULTI = {
+    "Point": "Point",
+    "MultiPoint": "MultiPoint",
+    "PolyLine": "MultiLineString",
+    "Polygon": "MultiPolygon",
+    "MultiPatch": "MultiPolygon",
+}
+#: The same layer makes the same bytes on any day.
+_DAY = "1980-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The one file: where GDAL sees it, and what it is to be."""
+
+    path: Path
+    layer: str
+    suffix: str
+    header: Header
+    crs: str | None
+    geometry: str
+
+
+def become(output: Output, sink: Path, account: Account, policy: Policy) -> None:
+    """Put a staged set into one file of the sink's format; its files go away.
+
+    Parameters
+    ----------
+    output : Output
+        Closed and proved.
+    sink : Path
+        Whose suffix tells the format; its stem names the layer.
+    account : Account
+        Where is counted what the format cannot hold.
+    policy : Policy
+        Whether the file is read back, and all of it compared; whether values
+        that could not be put back stay in a table beside.
+
+    Raises
+    ------
+    WriteError
+        ``write-failed``, ``write-incomplete``, ``write-differs``.
+    """
+    suffix = sink.suffix
+    header = replace(output.header, fields=output.fields)
+    wanted = output.header.field_names()
+    names = unique(wanted, ("geometry",) if suffix == ".parquet" else ())
+    for name, own in zip(wanted, names, strict=True):
+        if name != own:
+            account.lose(f"field {name} is written as {own}", 1)
+    if header.geometry_type == "MultiPatch":
+        account.lose("surfaces of a MultiPatch are written as polygons with Z", output.count)
+    shp = output.folder / f"{STEM}.shp"
+    staging = Staging(shp, header, names, suffix in WITH_M, account)
+    whole = staging.restore()
+    with _ours(output.folder) as folder, _quiet():
+        target = _target(folder / f"{STEM}{suffix}", sink.stem, header, names, account)
+        try:
+            digest = _write(target, staging)
+        except WriteError:
+            raise
+        except Exception as error:  # GDAL, Arrow and PROJ have an error class each
+            raise WriteError(
+                f"{sink.name} cannot be written: {error}", _code_of(error, "write-failed")
+            ) from None
+        if policy.proof:
+            _prove(target, staging, digest)
+    aside = (OVERFLOW,) if policy.on_overflow == "sidecar" and not whole else ()
+    kept = (suffix[1:], *BESIDE, *aside)
+    for path in output.folder.iterdir():
+        extension = path.name[len(STEM) + 1 :]
+        if extension == "shp.xml":
+            account.note("the .shp.xml is left behind: only a shapefile has one")
+        if path.is_file() and extension not in kept:
+            path.unlink()
+
+
+def _target(path: Path, layer: str, header: Header, names: list[str], account: Account) -> Target:
+    known = None if header.crs is None else identified(header.crs)
+    crs = header.crs
+    if crs is not None and known is None:
+        account.lose("the CRS cannot be read by PROJ, and is left out", 1, crs)
+        crs = None
+    elif known is not None and known.code and known.confidence >= SURE:
+        crs = known.code
+    elif path.suffix == ".geojson" and crs is not None:
+        account.lose("the CRS has no code: GeoJSON cannot tell it", 1, crs)
+        crs = None
+    geometry = unique(["geom"], names)[0]
+    return Target(path, layer, path.suffix, header, crs, geometry)
+
+
+def _write(target: Target, staging: Staging) -> Digest:
+    """Write the file, row batch by row batch, and take the digest of what was given."""
+    if target.suffix == ".parquet":
+        from .geoparquet import write_parquet
+
+        return write_parquet(target.path, staging, target.crs, _type(target.header, staging, False))
+    if target.suffix == ".geojson":
+        from .geojson import write_geojson
+
+        return write_geojson(target.path, staging, target.layer, target.crs)
+    import pyarrow as pa
+    import pyogrio
+
+    schema, digest = staging.schema(), Digest()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in staging.tables():
+            digest.add(batch)
+            yield batch
+
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": _DAY})
+    options: dict[str, Any] = _options(target, staging)
+    pyogrio.write_arrow(
+        pa.RecordBatchReader.from_batches(schema, batches()),
+        target.path,
+        layer=target.layer,
+        driver=DRIVERS[target.suffix],
+        geometry_name=GEOMETRY,
+        geometry_type=_type(target.header, staging, target.suffix in WITH_M),
+        crs=target.crs,
+        layer_options=options,
+    )
+    return digest
+
+
+def _options(target: Target, staging: Staging) -> dict[str, Any]:
+    if target.suffix == ".gpkg":
+        fid = unique(["fid"], [*staging.names, target.geometry])[0]
+        return {"GEOMETRY_NAME": target.geometry, "FID": fid}
+    # Its index keeps features in another order, and takes no null.
+    return {"SPATIAL_INDEX": "NO" if _has_null(staging) else "YES"}
+
+
+def _has_null(staging: Staging) -> bool:
+    return any(batch.column(GEOMETRY).null_count for batch in staging.tables(quiet=True))
+
+
+def _type(header: Header, staging: Staging, with_m: bool) -> str:
+    """The type of all geometries, as pyogrio spells it."""
+    if header.geometry_type not in _MULTI:
+        return "Unknown"
+    kind = _MULTI[header.geometry_type]
+    if with_m and staging.has_measures():
+        if kind == "Point" and not header.has_z:
+            return "PointM"
+        return f"Measured {'3D ' if header.has_z else ''}{kind}"
+    return f"{kind} Z" if header.has_z else kind
+
+
+def _prove(target: Target, staging: Staging, meant: Digest) -> None:
+    """Read all of the file, and compare it with what was given to write."""
+    from .compare import read_back
+
+    try:
+        found = read_back(target.path, staging.schema(), target.suffix)
+        crs = _crs_of(target)
+    except Exception as error:
+        raise WriteError(
+            f"what was written cannot be read back: {error}", "write-incomplete"
+        ) from None
+    if found.count != meant.count:
+        raise WriteError(
+            f"what was written has {found.count:,} features instead of {meant.count:,}",
+            "write-incomplete",
+        )
+    if told := found.differs(meant, ordered=target.suffix != ".fgb"):
+        raise WriteError(
+            f"the proof of what was written failed: {told} not read back as meant",
+            "write-differs",
+        )
+    if not same_crs(crs, target.crs, target.suffix):
+        raise WriteError(
+            "the proof of what was written failed: the CRS is another one", "write-differs"
+        )
+
+
+def _crs_of(target: Target) -> str | None:
+    if target.suffix == ".parquet":
+        from .geoparquet import crs_of
+
+        return crs_of(target.path)
+    import pyogrio
+
+    found: str | None = pyogrio.read_info(target.path)["crs"]
+    return found
+
+
+@contextmanager
+def _ours(folder: Path) -> Iterator[Path]:
+    """The folder under a name of ours: a link where possible, else a folder to copy from."""
+    with tempfile.TemporaryDirectory(prefix="shpbatch-") as own:
+        link = Path(own, "stage")
+        try:
+            link.symlink_to(folder.absolute(), target_is_directory=True)
+        except (OSError, NotImplementedError):  # Windows without the privilege
+            link.mkdir()
+            yield link
+            for path in link.iterdir():
+                shutil.move(path, folder / path.name)
+            return
+        yield link
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """GDAL's warnings: what they are about is looked after, or compared."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _code_of(error: Exception, otherwise: str) -> str:
+    full = isinstance(error, OSError) and error.errno in (28, 122)
+    return "disk-full" if full or "disk is full" in str(error) else otherwise
