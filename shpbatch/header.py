@@ -177,11 +177,13 @@ def _attributes(
                     yield part
 
     found = decided(cpg, table.ldid, sample, policy)
-    named = [(d.name.decode(found.codec, "surrogateescape"), d) for d in table.descriptors]
+    named = table.names(found.codec)
     if WHOLE_NAMES in bundle:  # of another format: its own names of the fields
-        whole = json.loads(bundle.read(WHOLE_NAMES))
-        named = [(n, d) for n, (_, d) in zip(whole, named, strict=True)]
-    fields = tuple(Field(n, d.kind, d.width, d.decimals, origin=n) for n, d in named)
+        named = json.loads(bundle.read(WHOLE_NAMES))
+    fields = tuple(
+        Field(n, d.kind, d.width, d.decimals, origin=n)
+        for n, d in zip(named, table.descriptors, strict=True)
+    )
     problems = [Problem("encoding-doubtful", found.doubt)] if found.doubt else []
     return fields, found, problems
 

@@ -102,8 +102,7 @@ class Header:
         Features declared.
     crs : str or None
         The text of the ``.prj`` as found, or any CRS text set by a step.
-    crs_from : str
-        What told it: ``prj``, ``option``, or ``doctor``.
+    crs_from : {"prj", "option", "doctor"}
     encoding, encoding_from : str
         Python codec name, and what told it: ``cpg``, ``ldid``, ``bytes`` (valid
         UTF-8), ``guess``, ``option``, or ``default`` (all is ASCII).
@@ -202,14 +201,12 @@ class Features:
 class Outcome:
     """What became of one task. Plain data: it crosses process borders.
 
-    ``value`` is what a user's own function returned; ``detail`` a traceback
-    for the log, never for the screen; ``notes`` what a person should know of
-    an output that is nevertheless complete. ``why`` says why it was made;
-    ``staged`` are sets that lie in the stage and wait to be published, and
-    ``seen`` the state of the sources' files when they were read. ``renamed``
-    are fields whose names a ``.dbf`` does not hold: name, written name, encoding;
-    ``operations`` the coordinate operations that were used, with their accuracy.
-    ``repairs`` are what was put right, with counts; ``lost`` what was not.
+    ``value`` is what a user's function returned; ``detail`` a traceback for the log; ``notes``
+    what a person should know of a complete output; ``why`` why it was made.
+    ``staged`` are sets that wait in the stage, ``seen`` the sources' files when they were
+    read. ``renamed`` are fields whose names a ``.dbf`` does not hold: name, written name,
+    encoding; ``operations`` those on coordinates, with their accuracy. ``repairs`` are what
+    was put right, with counts; ``lost`` what was not.
     """
 
     sources: tuple[str, ...]

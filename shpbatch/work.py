@@ -4,36 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .account import Account, account_of
-from .container import contain, without_limits
+from .completing import Completion, staged_as
 from .destination import stage
 from .durable import translated
 from .engine import apply_header, apply_recipe
 from .errors import LayerError, WriteError
 from .fit import fit
 from .foreign_losses import told_of_foreign
-from .header import bounds_of
-from .journal import Member, Staged, hash_of
 from .made import header_of_sink, made_of
-from .models import Features, Header, Outcome, Problem, Sink, Task
+from .models import Header, Outcome, Problem, Sink, Task
+from .notes import NOTED, OPERATIONS, losses_told, notes_of, told_of
 from .output import STEM, Made, Output
 from .parts import do_part, header_of, parts_of
-from .proof import prove
 from .reading import layer_of
 from .rejects import REJECTS, write_rejects
-from .repairs import REPAIRS, repairs_told, write_repairs
-from .shapefile.crs import has_shift
-from .shapefile.kept_true import keep_places, keep_styles, names_now
-from .shapefile.metadata_xml import write_aliases
-from .shapefile.place import Place
-from .shapefile.qix import write_qix
+from .repairs import REPAIRS, write_repairs
 from .shapefile.reader import Reader
-from .shapefile.sidecars import write_sidecars
-from .sinks import SUFFIXES, in_order, is_set, sink_paths
+from .sinks import in_order, is_set, sink_paths
 from .traits import carries, traits_of
 
 if TYPE_CHECKING:
@@ -42,11 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["do_task"]
 
 Progress = Callable[[float], None]
-#: Codes of problems that a person should know of a complete output.
-NOTED = (
-    *("encoding-doubtful", "shx-missing", "length-lies", "dbf-missing"),
-    *("crs-assumed", "crs-grid-missing", "crs-ballpark"),
-)
 #: Share of a file's work that is reading and steps, for the bar.
 STEPS = 0.8
 
@@ -114,7 +101,6 @@ class _Work:
     before: list[Header] = field(default_factory=list)
     readers: dict[str, Reader] = field(default_factory=dict)
     outputs: dict[str, Output] = field(default_factory=dict)
-    told: list[str] = field(default_factory=list)
 
     def add(self, header: Header, label: str, made: Made, reader: Reader) -> None:
         """Append a window to the set of its label."""
@@ -126,7 +112,7 @@ class _Work:
             carried = made.records is None
             task = self.task
             # What a shapefile would cut is put back in a format that need not.
-            wide = task.policy.on_overflow if self._stays_set() else "sidecar"
+            wide = task.policy.on_overflow if is_set(Path(task.sink).suffix) else "sidecar"
             made_so = Output(folder, reader, header, carried, task.names, wide)
             self.outputs[label] = output = self.stack.enter_context(made_so)
         elif header.fields != output.header.fields:
@@ -144,47 +130,33 @@ class _Work:
             raise LayerError(f"the account of features does not balance: {features}", "unbalanced")
         self.outputs = {label: self.outputs[label] for label in in_order(self.outputs)}
         sinks = sink_paths(self.task.sink, list(self.outputs))
-        staged = []
-        for output, sink in zip(self.outputs.values(), sinks, strict=True):
-            self._complete(output)
-            if not self._stays_set():
-                self._become(output, sink)
+        pairs = list(zip(self.outputs.values(), sinks, strict=True))
+        completion = Completion(self.task, self.before[0], self.account)
+        told = [text for pair in pairs for text in completion.complete(*pair)]
         self._check_policy()
-        if self.outputs:
-            self._write_aside(next(iter(self.outputs.values())).folder)
-        for output, sink in zip(self.outputs.values(), sinks, strict=True):
-            self._keep_true(output)
-            self._alias(output, sink.stem)
-            if sink.suffix == SUFFIXES["shz"]:
-                contain(output.folder, sink.stem, self.task.policy.proof)
-            members = members_of(output.folder)
-            staged.append(Staged(str(output.folder), str(sink), members, output.count))
+        if pairs:
+            self._write_aside(pairs[0][0].folder)
+        staged = tuple(staged_as(*pair, self.task.policy.proof) for pair in pairs)
+        problems = self._problems()
         return Outcome(
             tuple(m.source.name for m in self.task.members or (self.task,)),
             "done",
             sinks=tuple(Sink(s.sink, s.features) for s in staged),
-            staged=tuple(staged),
+            staged=staged,
             why=self.task.why,
             features=features,
-            notes=_told(self._problems(), NOTED)
-            + _notes(self.account, features)
-            + tuple(dict.fromkeys(self.told)),
-            operations=_told(self._problems(), ("crs-operation",)),
+            notes=(
+                *told_of(problems, NOTED),
+                *notes_of(self.account, features),
+                *dict.fromkeys(told),
+            ),
+            operations=told_of(problems, OPERATIONS),
             renamed=tuple(dict.fromkeys(n for o in self.outputs.values() for n in o.renamed)),
         )
 
     def _problems(self) -> list[Problem]:
         """What is known of the sources, and of what the steps do with them."""
         return [p for h in self.before for p in apply_header(self.task.recipe, h).problems]
-
-    def _stays_set(self) -> bool:
-        return is_set(Path(self.task.sink).suffix)
-
-    def _become(self, output: Output, sink: Path) -> None:
-        from .formats.become import become
-
-        become(output, sink, self.account, self.task.policy)
-        output.renamed.clear()
 
     def _write_aside(self, folder: Path) -> None:
         """Write what became of single features beside the first set."""
@@ -211,86 +183,6 @@ class _Work:
             )
         if policy.on_loss == "fail" and account.losses:
             raise LayerError(
-                f"{'; '.join(_lost(account))}: --on-loss warn writes it all the same", "values-lost"
+                f"{'; '.join(losses_told(account))}: --on-loss warn writes it all the same",
+                "values-lost",
             )
-
-    def _keep_true(self, output: Output) -> None:
-        """Let styles and metadata say what is so now; those of a merge do not travel."""
-        if self.task.union is not None:
-            return
-        before, layer = self.before[0], Path(self.task.source.relative).stem
-        names = names_now(before.fields, output.fields)
-        self.told += keep_styles(output.folder, STEM, layer, names)
-        bounds = bounds_of(output.head) if output.head else before.bounds
-        old = Place(before.crs if before.crs_from == "prj" else None, before.bounds)
-        self.told += keep_places(output.folder, STEM, layer, old, Place(output.header.crs, bounds))
-
-    def _alias(self, output: Output, layer: str) -> None:
-        """Tell the whole names of fields in the metadata."""
-        if not output.renamed:
-            return
-        aliases = {written: name for name, written, _ in output.renamed}
-        names = [f.name for f in output.fields]
-        path = output.folder / f"{STEM}.shp.xml"
-        if not write_aliases(path, names, aliases, layer):
-            self.account.note("the .shp.xml cannot be added to: it lacks the whole field names")
-
-    def _complete(self, output: Output) -> None:
-        output.flaws |= self.account.flaws
-        output.close()
-        if self.task.policy.proof:
-            prove(output)
-        if self.task.policy.spatial_index:
-            write_qix(output.folder / f"{STEM}.shp", self.task.policy.proof)
-        (output.folder / "aside").unlink(missing_ok=True)
-        bundle = output.reader.bundle
-        if self.task.union is not None:  # styles and notes of one source are not those of all
-            kept = {e: n for e, n in bundle.members.items() if e in ("prj", "cpg")}
-            bundle = replace(bundle, members=kept)
-        write_sidecars(bundle, self.before[0], output.header, output.folder)
-        losses, notes = output.losses, output.notes
-        if not self._stays_set():  # what only the shapefile on the way cannot hold
-            losses, notes = without_limits(output)
-        crs, first = output.header.crs, self.before[0]
-        moved = (crs, "prj") != (first.crs, first.crs_from)
-        if crs and moved and self._stays_set() and has_shift(crs):
-            self.account.lose("the datum shift of the CRS is not in its .prj", 1, crs)
-        for text, count in notes.items():
-            self.account.note(text, count)
-        for text, count in losses.items():
-            self.account.lose(text, count, output.examples.get(text))
-
-
-def members_of(folder: Path) -> dict[str, Member]:
-    """The files of a staged set, each with its hash."""
-    found = sorted(p for p in folder.iterdir() if p.is_file())
-    return {p.name[len(STEM) + 1 :]: Member(p.stat().st_size, hash_of(p)) for p in found}
-
-
-def _told(problems: list[Problem], codes: tuple[str, ...]) -> tuple[str, ...]:
-    """Sentences of the problems of these codes, each once."""
-    return tuple(dict.fromkeys(p.reason for p in problems if p.code in codes))
-
-
-def _notes(account: Account, features: Features) -> tuple[str, ...]:
-    found = [f"normalised: {flaw}" for flaw in account.flaws]
-    found += [f"{text} ({count:,})" for text, count in account.notes.items()]
-    found += repairs_told(account.repairs)
-    found += _lost(account)
-    if account.rejects:
-        first = account.rejects[0]
-        found.append(f"features were rejected, the first by {first.step}: {first.reason}")
-    if features.deleted:
-        found.append(f"{features.deleted:,} features were flagged as deleted and left out")
-    if features.unreadable:
-        found.append(f"{features.unreadable:,} records could not be read and were left out")
-    return tuple(found)
-
-
-def _lost(account: Account) -> list[str]:
-    """Losses with their counts and first examples."""
-    told = []
-    for text, count in account.losses.items():
-        example = account.examples.get(text)
-        told.append(f"{text} ({count:,}" + (f", the first {example})" if example else ")"))
-    return told

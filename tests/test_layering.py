@@ -34,7 +34,7 @@ LEVELS = {
     "provenance": 7, "staleness": 8, "publishing": 8, "settling": 7, "publisher": 9, "past": 9,
     "settings": 10, "progress": 9,
     "union": 6, "merging": 7, "made": 7, "sinks": 2, "rejects": 6, "repairs": 6, "container": 7,
-    "work": 9, "parts": 9, "preload": 9, "parser": 9, "planning": 9,
+    "notes": 7, "completing": 8, "work": 9, "parts": 9, "preload": 9, "parser": 9, "planning": 9,
     "mapping": 10, "running": 11, "auditing": 11,
     "diagnosis": 3, "shapes_doctor": 4, "mending": 5, "mended": 7, "cures": 7, "repairing": 9,
     "api": 12, "salvaging": 12,

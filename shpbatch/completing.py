@@ -1,0 +1,116 @@
+"""A staged set is brought to its end: closed, proved, with what is to stand beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .account import Account
+from .container import contain, without_limits
+from .header import bounds_of
+from .journal import Member, Staged, hash_of
+from .models import Header, Task
+from .output import STEM, Output
+from .proof import prove
+from .shapefile.crs import has_shift
+from .shapefile.kept_true import keep_places, keep_styles, names_now
+from .shapefile.metadata_xml import write_aliases
+from .shapefile.place import Place
+from .shapefile.qix import write_qix
+from .shapefile.sidecars import write_sidecars
+from .sinks import SUFFIXES, is_set
+
+__all__ = ["Completion", "staged_as"]
+
+
+@dataclass(frozen=True)
+class Completion:
+    """How the sets of a task are completed.
+
+    Attributes
+    ----------
+    task : Task
+    before : Header
+        Of the source, or of the first of several.
+    account : Account
+        Where is counted what a format cannot hold.
+    """
+
+    task: Task
+    before: Header
+    account: Account
+
+    def complete(self, output: Output, sink: Path) -> list[str]:
+        """Complete a set; sentences that a person should know of what stands beside it.
+
+        Raises
+        ------
+        WriteError
+            Where the proof fails, or the sink's format cannot hold the layer.
+        """
+        output.flaws |= self.account.flaws
+        output.close()
+        policy = self.task.policy
+        if policy.proof:
+            prove(output)
+        if policy.spatial_index and is_set(sink.suffix):
+            write_qix(output.folder / f"{STEM}.shp", policy.proof)
+        (output.folder / "aside").unlink(missing_ok=True)
+        told = self._stand_beside(output, sink)
+        self._count(output, sink)
+        if is_set(sink.suffix):
+            self._alias(output, sink.stem)
+        else:
+            from .formats.become import become
+
+            become(output, sink, self.account, policy)
+            output.renamed.clear()
+        return told
+
+    def _stand_beside(self, output: Output, sink: Path) -> list[str]:
+        """Sidecars travel, styles and metadata say what is so now; of a merge they stay."""
+        bundle, before = output.reader.bundle, self.before
+        if self.task.union is not None:  # styles and notes of one source are not those of all
+            kept = {e: n for e, n in bundle.members.items() if e in ("prj", "cpg")}
+            write_sidecars(replace(bundle, members=kept), before, output.header, output.folder)
+            return []
+        write_sidecars(bundle, before, output.header, output.folder)
+        fields = output.fields if is_set(sink.suffix) else output.header.fields
+        layer = Path(self.task.source.relative).stem  # one sentence for all sinks of a source
+        told = keep_styles(output.folder, STEM, layer, names_now(before.fields, fields))
+        old = Place(before.crs if before.crs_from == "prj" else None, before.bounds)
+        bounds = bounds_of(output.head) if output.head else before.bounds
+        new = Place(output.header.crs, bounds)
+        return told + keep_places(output.folder, STEM, layer, old, new)
+
+    def _count(self, output: Output, sink: Path) -> None:
+        """Count what the format cannot hold, of the output's own."""
+        losses, notes = output.losses, output.notes
+        crs, before = output.header.crs, self.before
+        if not is_set(sink.suffix):  # what only the shapefile on the way cannot hold
+            losses, notes = without_limits(output)
+        elif crs and (crs, "prj") != (before.crs, before.crs_from) and has_shift(crs):
+            self.account.lose("the datum shift of the CRS is not in its .prj", 1, crs)
+        for text, count in notes.items():
+            self.account.note(text, count)
+        for text, count in losses.items():
+            self.account.lose(text, count, output.examples.get(text))
+
+    def _alias(self, output: Output, layer: str) -> None:
+        """Tell the whole names of fields in the metadata."""
+        if not output.renamed:
+            return
+        aliases = {written: name for name, written, _ in output.renamed}
+        names = [f.name for f in output.fields]
+        path = output.folder / f"{STEM}.shp.xml"
+        if not write_aliases(path, names, aliases, layer):
+            self.account.note("the .shp.xml cannot be added to: it lacks the whole field names")
+
+
+def staged_as(output: Output, sink: Path, proof: bool) -> Staged:
+    """A complete set, ready to be published."""
+    if sink.suffix == SUFFIXES["shz"]:
+        contain(output.folder, sink.stem, proof)
+    found = sorted(p for p in output.folder.iterdir() if p.is_file())
+    members = {p.name[len(STEM) + 1 :]: Member(p.stat().st_size, hash_of(p)) for p in found}
+    return Staged(str(output.folder), str(sink), members, output.count)
