@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .account import Account
@@ -18,14 +18,31 @@ from .shapefile.metadata_xml import write_aliases
 from .shapefile.place import Place
 from .shapefile.qix import write_qix
 from .shapefile.sidecars import write_sidecars
-from .sinks import SUFFIXES, is_set
+from .sinks import SUFFIXES, is_set, numbered
 
-__all__ = ["Completion", "staged_as"]
+__all__ = ["CompleteSet", "Completion"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class CompleteSet:
+    """The files of a layer, complete in a folder, and what they become."""
+
+    folder: Path
+    sink: Path
+    features: int
+
+    def staged(self, proof: bool) -> Staged:
+        """The set, ready to be published."""
+        if self.sink.suffix == SUFFIXES["shz"]:
+            contain(self.folder, self.sink.stem, proof)
+        found = sorted(p for p in self.folder.iterdir() if p.is_file())
+        members = {p.name[len(STEM) + 1 :]: Member(p.stat().st_size, hash_of(p)) for p in found}
+        return Staged(str(self.folder), str(self.sink), members, self.features)
+
+
+@dataclass
 class Completion:
-    """How the sets of a task are completed.
+    """Completes the sets of a task.
 
     Attributes
     ----------
@@ -34,38 +51,55 @@ class Completion:
         Of the source, or of the first of several.
     account : Account
         Where is counted what a format cannot hold.
+    told : list of str
+        Sentences that a person should know of what stands beside the sets.
+    renamed : list of tuple of str
+        Name, written name and encoding of fields whose names are too long.
     """
 
     task: Task
     before: Header
     account: Account
+    told: list[str] = field(default_factory=list)
+    renamed: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def complete(self, output: Output, sink: Path) -> list[str]:
-        """Complete a set; sentences that a person should know of what stands beside it.
+    def complete(self, volumes: list[Output], sink: Path) -> list[CompleteSet]:
+        """Complete a layer, which is several sets where one of 2 GB does not hold it.
 
         Raises
         ------
         WriteError
             Where the proof fails, or the sink's format cannot hold the layer.
         """
-        output.flaws |= self.account.flaws
-        output.close()
         policy = self.task.policy
-        if policy.proof:
-            prove(output)
-        if policy.spatial_index and is_set(sink.suffix):
-            write_qix(output.folder / f"{STEM}.shp", policy.proof)
-        (output.folder / "aside").unlink(missing_ok=True)
-        told = self._stand_beside(output, sink)
-        self._count(output, sink)
-        if is_set(sink.suffix):
-            self._alias(output, sink.stem)
-        else:
+        if len(volumes) > 1 and policy.on_too_large == "format":
+            sink = sink.with_suffix(SUFFIXES["gpkg"])
+        for output in volumes:
+            self._close(output, sink)
+        if not is_set(sink.suffix):
             from .formats.become import become
 
-            become(output, sink, self.account, policy)
-            output.renamed.clear()
-        return told
+            become(volumes, sink, self.account, policy)
+            return [CompleteSet(volumes[0].folder, sink, sum(o.count for o in volumes))]
+        if len(volumes) > 1:
+            self.account.note("a layer of more than 2 GB is written as several", len(volumes))
+        sinks = numbered(sink, len(volumes))
+        for output, own in zip(volumes, sinks, strict=True):
+            self._alias(output, own.stem)
+            self.renamed += output.renamed
+        pairs = zip(volumes, sinks, strict=True)
+        return [CompleteSet(output.folder, own, output.count) for output, own in pairs]
+
+    def _close(self, output: Output, sink: Path) -> None:
+        output.flaws |= self.account.flaws
+        output.close()
+        if self.task.policy.proof:
+            prove(output)
+        if self.task.policy.spatial_index and is_set(sink.suffix):
+            write_qix(output.folder / f"{STEM}.shp", self.task.policy.proof)
+        (output.folder / "aside").unlink(missing_ok=True)
+        self.told += self._stand_beside(output, sink)
+        self._count(output, sink)
 
     def _stand_beside(self, output: Output, sink: Path) -> list[str]:
         """Sidecars travel, styles and metadata say what is so now; of a merge they stay."""
@@ -105,12 +139,3 @@ class Completion:
         path = output.folder / f"{STEM}.shp.xml"
         if not write_aliases(path, names, aliases, layer):
             self.account.note("the .shp.xml cannot be added to: it lacks the whole field names")
-
-
-def staged_as(output: Output, sink: Path, proof: bool) -> Staged:
-    """A complete set, ready to be published."""
-    if sink.suffix == SUFFIXES["shz"]:
-        contain(output.folder, sink.stem, proof)
-    found = sorted(p for p in output.folder.iterdir() if p.is_file())
-    members = {p.name[len(STEM) + 1 :]: Member(p.stat().st_size, hash_of(p)) for p in found}
-    return Staged(str(output.folder), str(sink), members, output.count)

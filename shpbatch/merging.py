@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from .errors import PlanError
-from .models import Header, Task
-from .shapefile.writer import LARGEST
+from .models import Header, Source, Task
+from .shapefile import writer
+from .shapefile.index import HEADER_BYTES
 from .union import unite
 
 __all__ = ["Merge", "merged"]
@@ -77,13 +79,24 @@ def merged(tasks: Sequence[Task], headers: Sequence[Header | None], merge: Merge
 
 
 def _check_sizes(tasks: Sequence[Task], header: Header) -> None:
-    """Refuse a table that will pass 2 GB; of shapes the size is known while they are written."""
-    if any(t.recipe.steps for t in tasks):
+    """Refuse files that will pass 2 GB; after steps their sizes are known when they are written."""
+    if any(t.recipe.steps for t in tasks) or tasks[0].policy.on_too_large != "fail":
         return
-    rows = header.count * (1 + sum(f.width for f in header.fields))
-    if rows > LARGEST:
-        raise PlanError(
-            f"the .dbf of the merge would have {rows:,} bytes, a shapefile holds {LARGEST:,}; "
-            "merge fewer layers, or drop fields with select",
-            "too-large",
-        )
+    sizes = {
+        ".dbf": header.count * (1 + sum(f.width for f in header.fields)),
+        ".shp": sum(_shapes(t.source) for t in tasks),
+    }
+    for extension, size in sizes.items():
+        if size > writer.LARGEST:
+            raise PlanError(
+                f"the {extension} of the merge would have {size:,} bytes, a shapefile holds "
+                f"{writer.LARGEST:,}; merge fewer layers, or pass --on-too-large split",
+                "too-large",
+            )
+
+
+def _shapes(source: Source) -> int:
+    """Bytes of the records of a source's ``.shp``; 0 where only reading tells."""
+    if source.member or not source.path.lower().endswith(".shp"):
+        return 0
+    return max(0, os.stat(source.path).st_size - HEADER_BYTES)

@@ -11,7 +11,7 @@ from .foreign import let_go
 from .header import read_header, with_encoding
 from .models import Header, Problem, Recipe, Source, Task
 from .policy import Policy
-from .shapefile.writer import LARGEST
+from .shapefile import writer
 
 __all__ = ["forget_headers", "outlook"]
 
@@ -49,7 +49,8 @@ def outlook(task: Task, whole: bool = False) -> tuple[Task, Header | None]:
         return replace(task, problem=Problem(error.code, reason)), None
     try:
         header, after = _applied(task, header)
-        _check_size(task.recipe, header, after)
+        if task.policy.on_too_large == "fail":
+            _check_size(task.recipe, header, after)
         return replace(task, header=header), after
     except LayerError as error:
         told = Problem(error.code, f"{name}: {error}")
@@ -93,9 +94,9 @@ def _check_size(recipe: Recipe, before: Header, after: Header) -> None:
     if after.fields == before.fields or not traits_of(recipe).keeps_rows:
         return
     row = 1 + sum(1 if f.fresh else f.width for f in after.fields)
-    if row * before.count > LARGEST:
+    if row * before.count > writer.LARGEST:
         raise WriteError(
             f"the .dbf would have {row * before.count:,} bytes or more, a shapefile holds "
-            f"{LARGEST:,}; drop fields with select, or split the layer with partition",
+            f"{writer.LARGEST:,}; drop fields with select, or pass --on-too-large split",
             "too-large",
         )

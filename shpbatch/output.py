@@ -16,6 +16,7 @@ from .models import Field, Header
 from .shapefile.aside import put_aside
 from .shapefile.columns import Slice
 from .shapefile.encoding import LDID, LDID_OF
+from .shapefile.index import HEADER_BYTES
 from .shapefile.rows import Piece, TableWriter
 from .shapefile.writer import ShpWriter, Stored
 
@@ -140,6 +141,11 @@ class Output:
         self._keep(made)
         self.pieces.append(made.piece)
         self.count += len(made.piece.rows)
+
+    @property
+    def shp_size(self) -> int:
+        """Bytes of the ``.shp`` so far, where its records are not carried."""
+        return HEADER_BYTES if self._shp is None else self._shp.size
 
     def _keep(self, made: Made) -> None:
         """Keep what the proof will look at: all of a small layer, three windows of a large one."""

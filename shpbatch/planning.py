@@ -18,7 +18,8 @@ from .outlook import forget_headers, outlook
 from .past import Past
 from .policy import Policy
 from .provenance import sources_of
-from .sinks import KINDS, SUFFIXES, Container, beside, is_set
+from .shapefile.writer import LARGEST
+from .sinks import KINDS, SUFFIXES, Container, beside, is_set, numbered
 
 __all__ = ["Layout", "Plan", "make_plan"]
 
@@ -115,15 +116,18 @@ def _tasks(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Iterator[T
                 clash.check_source(sink)
             else:
                 sink = _sink(source, dst, folder, layout.flat, suffix)
-                for own in (sink, *_beside(sink, layout.policy)):
+                for own in (sink, *_beside(sink, layout.policy, source.size)):
                     clash.check(source, own)
             yield Task(source, part, sink, stage=dst, cost=source.size, policy=layout.policy)
 
 
-def _beside(sink: str, policy: Policy) -> list[str]:
-    """Sinks that what is split off a layer may become."""
+def _beside(sink: str, policy: Policy, size: int) -> list[str]:
+    """Sinks that what is split off a layer may become, or a layer of more than 2 GB."""
+    path, count = Path(sink), 1 + 4 * size // LARGEST
     kinds = KINDS if policy.on_mixed == "split" else ()
-    return [str(beside(Path(sink), kind)) for kind in kinds]
+    several = policy.on_too_large == "split" and count > 1
+    volumes = numbered(path, count) if several else []
+    return [str(p) for p in (*(beside(path, kind) for kind in kinds), *volumes)]
 
 
 #: Tasks, and beside each what its header will be, as far as that was asked.

@@ -11,7 +11,7 @@ from typing import Literal
 from .errors import PlanError
 
 __all__ = ["DRIVERS", "KINDS", "SUFFIXES", "Container", "container_of", "in_order", "kind_of"]
-__all__ += ["is_set", "of_kind", "sink_paths"]
+__all__ += ["is_set", "numbered", "of_kind", "sink_paths"]
 
 Container = Literal["files", "shz", "gpkg", "fgb", "geojson", "parquet"]
 #: What the path of a sink ends in.
@@ -105,6 +105,13 @@ def sink_paths(sink: str, labels: Sequence[str]) -> list[Path]:
 def beside(path: Path, kind: str) -> Path:
     """The path of what was split off a layer."""
     return path.with_name(f"{path.stem}_{kind}{path.suffix}") if kind else path
+
+
+def numbered(path: Path, count: int) -> list[Path]:
+    """Paths of the layers that one becomes: ``roads_1.shp``, ``roads_2.shp`` where it is two."""
+    if count == 1:
+        return [path]
+    return [path.with_name(f"{path.stem}_{i}{path.suffix}") for i in range(1, count + 1)]
 
 
 def _paths(sink: str, labels: Sequence[str]) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .account import Account, account_of
-from .completing import Completion, staged_as
+from .completing import Completion
 from .destination import stage
 from .durable import translated
 from .engine import apply_header, apply_recipe
@@ -27,6 +27,7 @@ from .repairs import REPAIRS, write_repairs
 from .shapefile.reader import Reader
 from .sinks import in_order, is_set, sink_paths
 from .traits import carries, traits_of
+from .volumes import Room, divided_at
 
 if TYPE_CHECKING:
     from .layer import Layer
@@ -100,43 +101,61 @@ class _Work:
     stack: ExitStack
     before: list[Header] = field(default_factory=list)
     readers: dict[str, Reader] = field(default_factory=dict)
-    outputs: dict[str, Output] = field(default_factory=dict)
+    outputs: dict[str, list[Output]] = field(default_factory=dict)
+    rooms: dict[str, Room] = field(default_factory=dict)
 
     def add(self, header: Header, label: str, made: Made, reader: Reader) -> None:
-        """Append a window to the set of its label."""
+        """Append a window to the set of its label, or to several where one has no room for it."""
         header = header_of_sink(header, label, self.task.union)
-        output = self.outputs.get(label)
-        if output is None:
-            folder = self.folder / str(len(self.outputs)) if label else self.folder
-            folder.mkdir(exist_ok=True)
-            carried = made.records is None
-            task = self.task
-            # What a shapefile would cut is put back in a format that need not.
-            wide = task.policy.on_overflow if is_set(Path(task.sink).suffix) else "sidecar"
-            made_so = Output(folder, reader, header, carried, task.names, wide)
-            self.outputs[label] = output = self.stack.enter_context(made_so)
-        elif header.fields != output.header.fields:
+        if label not in self.outputs:
+            self._begin(label, header, made, reader)
+        elif header.fields != self.outputs[label][0].header.fields:
             raise WriteError(
                 "a step gave other fields for some rows than for others; "
                 'declare it with scope="layer"',
                 "fields-differ",
             )
-        output.add(made)
+        while self._may_divide() and (row := self.rooms[label].rows(made)) < len(made.piece.rows):
+            if not row and not self.outputs[label][-1].count:
+                break  # not even one row fits: said when it is written
+            first, made = divided_at(made, row)
+            self.outputs[label][-1].add(first)
+            self._begin(label, header, made, reader)
+        self.outputs[label][-1].add(made)
+
+    def _may_divide(self) -> bool:
+        """Whether a layer of more than 2 GB may be several on the way."""
+        return self.task.policy.on_too_large != "fail" or not is_set(Path(self.task.sink).suffix)
+
+    def _begin(self, label: str, header: Header, made: Made, reader: Reader) -> None:
+        """Begin a set for rows of a label."""
+        task, sets = self.task, sum(map(len, self.outputs.values()))
+        folder = self.folder / str(sets) if label or sets else self.folder
+        folder.mkdir(exist_ok=True)
+        # What a shapefile would cut is put back in a format that need not.
+        wide = task.policy.on_overflow if is_set(Path(task.sink).suffix) else "sidecar"
+        output = Output(folder, reader, header, made.records is None, task.names, wide)
+        self.outputs.setdefault(label, []).append(self.stack.enter_context(output))
+        self.rooms[label] = Room(output)
 
     def finish(self) -> Outcome:
         """Close and prove; the account must balance."""
-        features = self.account.features(sum(o.count for o in self.outputs.values()))
+        written = sum(o.count for volumes in self.outputs.values() for o in volumes)
+        features = self.account.features(written)
         if not features.balances():
             raise LayerError(f"the account of features does not balance: {features}", "unbalanced")
         self.outputs = {label: self.outputs[label] for label in in_order(self.outputs)}
         sinks = sink_paths(self.task.sink, list(self.outputs))
-        pairs = list(zip(self.outputs.values(), sinks, strict=True))
         completion = Completion(self.task, self.before[0], self.account)
-        told = [text for pair in pairs for text in completion.complete(*pair)]
+        sets = [
+            made
+            for volumes, sink in zip(self.outputs.values(), sinks, strict=True)
+            for made in completion.complete(volumes, sink)
+        ]
         self._check_policy()
-        if pairs:
-            self._write_aside(pairs[0][0].folder)
-        staged = tuple(staged_as(*pair, self.task.policy.proof) for pair in pairs)
+        if sets:
+            self._write_aside(sets[0].folder)
+        staged = tuple(made.staged(self.task.policy.proof) for made in sets)
         problems = self._problems()
         return Outcome(
             tuple(m.source.name for m in self.task.members or (self.task,)),
@@ -148,10 +167,10 @@ class _Work:
             notes=(
                 *told_of(problems, NOTED),
                 *notes_of(self.account, features),
-                *dict.fromkeys(told),
+                *dict.fromkeys(completion.told),
             ),
             operations=told_of(problems, OPERATIONS),
-            renamed=tuple(dict.fromkeys(n for o in self.outputs.values() for n in o.renamed)),
+            renamed=tuple(dict.fromkeys(completion.renamed)),
         )
 
     def _problems(self) -> list[Problem]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from ..output import STEM, Output
 from ..policy import Policy
 from ..shapefile.spilled import OVERFLOW
 from .compare import Digest, same_crs
+from .joined import Table, joined
 from .table import GEOMETRY, Staging, unique
 
 if TYPE_CHECKING:
@@ -63,13 +64,13 @@ class Target:
     geometry: str
 
 
-def become(output: Output, sink: Path, account: Account, policy: Policy) -> None:
-    """Put a staged set into one file of the sink's format; its files go away.
+def become(volumes: Sequence[Output], sink: Path, account: Account, policy: Policy) -> None:
+    """Put staged sets into one file of the sink's format, in place of the first of them.
 
     Parameters
     ----------
-    output : Output
-        Closed and proved.
+    volumes : sequence of Output
+        Of one layer, in order, closed and proved: several where it has more than 2 GB.
     sink : Path
         Whose suffix tells the format; its stem names the layer.
     account : Account
@@ -83,7 +84,7 @@ def become(output: Output, sink: Path, account: Account, policy: Policy) -> None
     WriteError
         ``write-failed``, ``write-incomplete``, ``write-differs``.
     """
-    suffix = sink.suffix
+    output, suffix = volumes[0], sink.suffix
     header = replace(output.header, fields=output.fields)
     wanted = output.header.field_names()
     names = unique(wanted, ("geometry",) if suffix == ".parquet" else ())
@@ -91,9 +92,20 @@ def become(output: Output, sink: Path, account: Account, policy: Policy) -> None
         if name != own:
             account.lose(f"field {name} is written as {own}", 1)
     if header.geometry_type == "MultiPatch":
-        account.lose("surfaces of a MultiPatch are written as polygons with Z", output.count)
-    shp = output.folder / f"{STEM}.shp"
-    staging = Staging(shp, header, names, suffix in WITH_M, account)
+        text = "surfaces of a MultiPatch are written as polygons with Z"
+        account.lose(text, sum(o.count for o in volumes))
+    staging = joined(
+        [
+            Staging(
+                o.folder / f"{STEM}.shp",
+                replace(o.header, fields=o.fields),
+                names,
+                suffix in WITH_M,
+                account,
+            )
+            for o in volumes
+        ]
+    )
     whole = staging.restore()
     with _ours(output.folder) as folder, _quiet():
         target = _target(folder / f"{STEM}{suffix}", sink.stem, header, names, account)
@@ -132,7 +144,7 @@ def _target(path: Path, layer: str, header: Header, names: list[str], account: A
     return Target(path, layer, path.suffix, header, crs, geometry)
 
 
-def _write(target: Target, staging: Staging) -> Digest:
+def _write(target: Target, staging: Table) -> Digest:
     """Write the file, row batch by row batch, and take the digest of what was given."""
     if target.suffix == ".parquet":
         from .geoparquet import write_parquet
@@ -167,7 +179,7 @@ def _write(target: Target, staging: Staging) -> Digest:
     return digest
 
 
-def _options(target: Target, staging: Staging) -> dict[str, Any]:
+def _options(target: Target, staging: Table) -> dict[str, Any]:
     if target.suffix == ".gpkg":
         fid = unique(["fid"], [*staging.names, target.geometry])[0]
         return {"GEOMETRY_NAME": target.geometry, "FID": fid}
@@ -175,11 +187,11 @@ def _options(target: Target, staging: Staging) -> dict[str, Any]:
     return {"SPATIAL_INDEX": "NO" if _has_null(staging) else "YES"}
 
 
-def _has_null(staging: Staging) -> bool:
+def _has_null(staging: Table) -> bool:
     return any(batch.column(GEOMETRY).null_count for batch in staging.tables(quiet=True))
 
 
-def _type(header: Header, staging: Staging, with_m: bool) -> str:
+def _type(header: Header, staging: Table, with_m: bool) -> str:
     """The type of all geometries, as pyogrio spells it."""
     if header.geometry_type not in _MULTI:
         return "Unknown"
@@ -191,7 +203,7 @@ def _type(header: Header, staging: Staging, with_m: bool) -> str:
     return f"{kind} Z" if header.has_z else kind
 
 
-def _prove(target: Target, staging: Staging, meant: Digest) -> None:
+def _prove(target: Target, staging: Table, meant: Digest) -> None:
     """Read all of the file, and compare it with what was given to write."""
     from .compare import read_back
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .compare import Digest
-from .table import GEOMETRY, Staging
+from .joined import Table
+from .table import GEOMETRY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,13 +29,13 @@ CHUNK = 4_096
 WGS84 = "urn:ogc:def:crs:OGC:1.3:CRS84"
 
 
-def write_geojson(path: Path, staging: Staging, layer: str, crs: str | None) -> Digest:
+def write_geojson(path: Path, staging: Table, layer: str, crs: str | None) -> Digest:
     """Write a layer as a FeatureCollection.
 
     Parameters
     ----------
     path : Path
-    staging : Staging
+    staging : Table
     layer : str
         Its name.
     crs : str or None

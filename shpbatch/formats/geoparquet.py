@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .compare import Digest
-from .table import GEOMETRY, Staging
+from .joined import Table
+from .table import GEOMETRY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,13 +22,13 @@ VERSION = "1.1.0"
 COLUMN = "geometry"
 
 
-def write_parquet(path: Path, staging: Staging, crs: str | None, kind: str) -> Digest:
+def write_parquet(path: Path, staging: Table, crs: str | None, kind: str) -> Digest:
     """Write a layer; the metadata, with the bounds, at the end.
 
     Parameters
     ----------
     path : Path
-    staging : Staging
+    staging : Table
     crs : str or None
         Written as PROJJSON; None says that it is not known.
     kind : str

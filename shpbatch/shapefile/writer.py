@@ -40,7 +40,7 @@ def check_size(path: Path, size: int) -> None:
     if size > LARGEST:
         raise WriteError(
             f"the {path.suffix} would have more than 2 GB, the most a shapefile can hold; "
-            "split the layer with filter or partition",
+            "pass --on-too-large split, or format",
             "too-large",
         )
 
@@ -95,13 +95,15 @@ class ShpWriter:
 
     Attributes
     ----------
+    size : int
+        Bytes of the ``.shp`` so far.
     head : bytes
         The header of the ``.shp``, when finished.
     """
 
     def __init__(self, shp: Path, code: int) -> None:
         self.path, self.code, self.count = shp, code, 0
-        self._at = HEADER_BYTES
+        self.size = HEADER_BYTES
         self._ranges: list[NDArray[np.float64]] = []
         self._files: list[IO[bytes]] = []
         self._begun = False
@@ -129,9 +131,9 @@ class ShpWriter:
         if not len(records):
             return
         records = records.packed()
-        check_size(self.path, self._at + len(records.data))
+        check_size(self.path, self.size + len(records.data))
         entries = np.empty((len(records), 2), dtype=">i4")
-        entries[:, 0] = (records.starts + self._at) // 2
+        entries[:, 0] = (records.starts + self.size) // 2
         entries[:, 1] = records.sizes // 2
         shp, shx = self._opened()
         if stored is not None and stored.first == self.count + 1:
@@ -139,7 +141,7 @@ class ShpWriter:
         else:
             shp.write(records.numbered(self.count + 1).data)
         shx.write(entries.data)
-        self._at += len(records.data)
+        self.size += len(records.data)
         self.count += len(records)
         self._ranges.append(ranges_of(records, self.code) if stored is None else stored.ranges)
 
@@ -147,11 +149,11 @@ class ShpWriter:
         """Write the headers and close."""
         ranges = _united(np.array(self._ranges)) if self._ranges else np.full(8, np.nan)
         for file, size in zip(
-            self._opened(), (self._at, HEADER_BYTES + HEAD * self.count), strict=True
+            self._opened(), (self.size, HEADER_BYTES + HEAD * self.count), strict=True
         ):
             file.seek(0)
             file.write(shp_head(self.code, size, ranges))
-        self.head = shp_head(self.code, self._at, ranges)
+        self.head = shp_head(self.code, self.size, ranges)
         self.release()
 
     def release(self) -> None:
