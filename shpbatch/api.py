@@ -22,7 +22,7 @@ from .preload import preload_for
 from .recipe import as_recipe
 from .running import execute
 from .settings import RunOptions, policy_of, pool_options, rules_of
-from .sinks import container_of
+from .sinks import Container, container_of
 
 __all__ = ["RunOptions", "execute", "map_parser", "plan", "run"]
 
@@ -88,15 +88,28 @@ def plan(
 
         check_gate(found, settings.gate or "error", settings.expect, settings.workers)
     policy = policy_of(settings)
-    merge = None
-    if settings.merge is not None:
-        if settings.each_step:
-            raise PlanError("--merge and --each-step do not go together", "bad-value")
-        merge = Merge(settings.merge, settings.field_strategy, settings.source_field)
-    container = container_of(settings.format, settings.container)
+    merge, container = _together(settings)
     layout = Layout(settings.flat, settings.each_step, container, policy, merge)
     with Past.of(dst, rules_of(settings)) as past:
         return make_plan(found, checked, dst, layout, past, headers)
+
+
+def _together(settings: RunOptions) -> tuple[Merge | None, Container]:
+    """How sources become one output, if they do, and how outputs are kept."""
+    container = container_of(settings.format, settings.container)
+    name = settings.merge if settings.merge is not None else settings.package
+    if name is None:
+        return None, container
+    option = "merge" if settings.merge is not None else "package"
+    if settings.each_step:
+        raise PlanError(f"--{option} and --each-step do not go together", "bad-value")
+    if option == "merge":
+        if settings.package is not None:
+            raise PlanError("--merge and --package do not go together", "bad-value")
+        return Merge(name, settings.field_strategy, settings.source_field), container
+    if container not in ("files", "gpkg"):
+        raise PlanError(f"--package {name}: only a GeoPackage holds many layers", "bad-value")
+    return Merge(name, package=True), "gpkg"
 
 
 def map_parser(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from .account import Account
 from .container import contain, without_limits
 from .header import bounds_of
 from .journal import Member, Staged, hash_of
-from .models import Header, Task
+from .models import Task
 from .output import STEM, Output
 from .proof import prove
 from .shapefile.crs import has_shift
@@ -47,8 +48,6 @@ class Completion:
     Attributes
     ----------
     task : Task
-    before : Header
-        Of the source, or of the first of several.
     account : Account
         Where is counted what a format cannot hold.
     told : list of str
@@ -58,7 +57,6 @@ class Completion:
     """
 
     task: Task
-    before: Header
     account: Account
     told: list[str] = field(default_factory=list)
     renamed: list[tuple[str, str, str]] = field(default_factory=list)
@@ -90,6 +88,23 @@ class Completion:
         pairs = zip(volumes, sinks, strict=True)
         return [CompleteSet(output.folder, own, output.count) for output, own in pairs]
 
+    def pack(self, layers: Mapping[str, list[Output]], sink: Path) -> CompleteSet:
+        """Complete layers that become one GeoPackage; ``layers`` by their names.
+
+        Raises
+        ------
+        WriteError
+            Where the proof fails, or the format cannot hold a layer.
+        """
+        from .formats.package import pack
+
+        for volumes in layers.values():
+            for output in volumes:
+                self._close(output, sink)
+        pack(layers, self.account, self.task.policy)
+        sets = [o for volumes in layers.values() for o in volumes]
+        return CompleteSet(sets[0].folder, sink, sum(o.count for o in sets))
+
     def _close(self, output: Output, sink: Path) -> None:
         output.flaws |= self.account.flaws
         output.close()
@@ -103,14 +118,14 @@ class Completion:
 
     def _stand_beside(self, output: Output, sink: Path) -> list[str]:
         """Sidecars travel, styles and metadata say what is so now; of a merge they stay."""
-        bundle, before = output.reader.bundle, self.before
+        bundle, before = output.reader.bundle, output.before
         if self.task.union is not None:  # styles and notes of one source are not those of all
             kept = {e: n for e, n in bundle.members.items() if e in ("prj", "cpg")}
             write_sidecars(replace(bundle, members=kept), before, output.header, output.folder)
             return []
         write_sidecars(bundle, before, output.header, output.folder)
         fields = output.fields if is_set(sink.suffix) else output.header.fields
-        layer = Path(self.task.source.relative).stem  # one sentence for all sinks of a source
+        layer = Path(output.reader.source.relative).stem  # one sentence for all sinks of a source
         told = keep_styles(output.folder, STEM, layer, names_now(before.fields, fields))
         old = Place(before.crs if before.crs_from == "prj" else None, before.bounds)
         bounds = bounds_of(output.head) if output.head else before.bounds
@@ -120,7 +135,7 @@ class Completion:
     def _count(self, output: Output, sink: Path) -> None:
         """Count what the format cannot hold, of the output's own."""
         losses, notes = output.losses, output.notes
-        crs, before = output.header.crs, self.before
+        crs, before = output.header.crs, output.before
         if not is_set(sink.suffix):  # what only the shapefile on the way cannot hold
             losses, notes = without_limits(output)
         elif crs and (crs, "prj") != (before.crs, before.crs_from) and has_shift(crs):

@@ -61,13 +61,11 @@ class Field:
     """One attribute column as the ``.dbf`` declares it.
 
     ``type`` is the dBASE letter: C text, N or F number, D date, L logical.
-    ``width`` and ``decimals`` are in bytes. ``fresh`` is a field that a step
-    added: its type is known, its width is the widest that it may take, and
-    becomes as narrow as its values allow when they are all known. A ``fixed``
-    one has the width that was asked for, whatever its values are. The name
-    may be longer than a ``.dbf`` holds until it is written (`field_names`).
-    ``origin`` is the name in the source of a field that was there, whatever it
-    is named now: styles refer to it.
+    ``width`` and ``decimals`` are in bytes. A ``fresh`` field was added by a step:
+    its width is the widest that it may take, and becomes as narrow as its values
+    allow; a ``fixed`` one has the width that was asked for. Names may be longer
+    than a ``.dbf`` holds until they are written (`field_names`). ``origin`` is the
+    name that a field of the source had there: styles refer to it.
     """
 
     name: str
@@ -97,7 +95,6 @@ class Header:
     geometry_type : str
         ``Point``, ``MultiPoint``, ``PolyLine``, ``Polygon``, ``MultiPatch`` or ``Null``.
     has_z, has_m : bool
-        Whether vertices carry Z and M.
     count : int
         Features declared.
     crs : str or None
@@ -244,9 +241,11 @@ class Task:
     parts : tuple of str
         Parts of the source that other tasks left: join these.
     members : tuple of Task
-        A merge: the tasks whose results make the one sink.
+        A merge, or a package: the tasks whose results make the one sink.
     union : Union or None
         What the members are united to.
+    layer : str
+        Of a member of a package: the layer that it becomes.
     problem, skip : Problem or None
         Why the plan knows that it cannot be done, or need not be.
     why : str
@@ -274,6 +273,7 @@ class Task:
     parts: tuple[str, ...] = ()
     members: tuple[Task, ...] = ()
     union: Any = None
+    layer: str = ""
     why: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     owned: frozenset[str] = frozenset()

@@ -81,8 +81,8 @@ class Output:
     folder : Path
     reader : Reader
         The source, or the first of several.
-    header : Header
-        Of the outgoing layer.
+    before, header : Header
+        Of the source, and of the outgoing layer.
     carried : bool
         No step touched rows or geometry.
     taken : dict of str to str
@@ -107,6 +107,7 @@ class Output:
 
     folder: Path
     reader: Reader
+    before: Header
     header: Header
     carried: bool = False
     taken: Mapping[str, str] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from pathlib import Path
 from .clashes import Clashes
 from .discover import Found
 from .errors import PlanError
-from .merging import Merge, merged
+from .merging import Merge, merged, packaged
 from .models import Header, Recipe, Source, Task
 from .naming import has_long_names, names_of_run
 from .outlook import forget_headers, outlook
@@ -166,11 +166,12 @@ def _merged(tasks: list[Task], merge: Merge, past: Past) -> Planned:
     if judged.skip or judged.problem:
         return [judged], [None]
     looked = [outlook(task, whole=True) for task in tasks]
-    task = merged([t for t, _ in looked], [header for _, header in looked], merge)
+    tasks, headers = [t for t, _ in looked], [header for _, header in looked]
+    task = packaged(tasks) if merge.package else merged(tasks, headers, merge)
     kept = ("why", "owned", "overwrite")
     depends = {**judged.provenance, "sources": sources_of(judged)}
     task = replace(task, provenance=depends, **{name: getattr(judged, name) for name in kept})
-    return [task], [task.union.header]
+    return [task], [task.union.header if task.union else headers[0]]
 
 
 def _recipes(recipe: Recipe, each_step: bool) -> Iterator[tuple[Recipe, str]]:

@@ -81,6 +81,8 @@ class RunOptions:
         Only the first so many files.
     merge : str or None
         Join all sources into one output of this name.
+    package : str or None
+        All sources as layers of one GeoPackage of this name, with their styles.
     field_strategy : {"union", "intersection"}
         Of a merge: the fields of any source, or those of all.
     source_field : str or None
@@ -139,6 +141,7 @@ class RunOptions:
     exclude: Sequence[str] = ()
     limit: int | None = None
     merge: str | None = None
+    package: str | None = None
     field_strategy: Literal["union", "intersection"] = "union"
     source_field: str | None = None
     gate: Literal["error", "warning"] | None = None

@@ -11,7 +11,7 @@ from typing import Literal
 from .errors import PlanError
 
 __all__ = ["DRIVERS", "KINDS", "SUFFIXES", "Container", "container_of", "in_order", "kind_of"]
-__all__ += ["is_set", "numbered", "of_kind", "sink_paths"]
+__all__ += ["in_layer", "is_set", "layer_names", "numbered", "of_kind", "sink_paths", "unique"]
 
 Container = Literal["files", "shz", "gpkg", "fgb", "geojson", "parquet"]
 #: What the path of a sink ends in.
@@ -78,6 +78,19 @@ def of_kind(label: str, kind: str) -> str:
     return f"{label}\0{kind}" if kind else label
 
 
+def in_layer(layer: str, label: str) -> str:
+    """The label of rows in a layer of a package."""
+    if not layer:
+        return label
+    own = _bare(label)
+    return of_kind(f"{layer}_{own}" if own else layer, kind_of(label))
+
+
+def layer_names(labels: Sequence[str]) -> list[str]:
+    """Names of the layers of a package that labels become."""
+    return unique([label.replace("\0", "_") for label in labels])
+
+
 def kind_of(label: str) -> str:
     """The kind of geometry that was split off; "" of what was not."""
     kind = label.rpartition("\0")[2]
@@ -139,3 +152,17 @@ def file_name(label: str) -> str:
         cut = name.encode()[:LONGEST].decode("utf-8", "ignore")
         name = f"{cut}~{hashlib.sha256(label.encode()).hexdigest()[:8]}"
     return name
+
+
+def unique(names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
+    """Names that differ without case, and are Unicode."""
+    seen, found = {t.casefold() for t in taken}, []
+    for given in names:
+        name = given.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        again, own = 1, name
+        while own.casefold() in seen:
+            again += 1
+            own = f"{name}_{again}"
+        seen.add(own.casefold())
+        found.append(own)
+    return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .account import Account, account_of
-from .completing import Completion
+from .completing import CompleteSet, Completion
 from .destination import stage
 from .durable import translated
 from .engine import apply_header, apply_recipe
@@ -25,7 +25,7 @@ from .reading import layer_of
 from .rejects import REJECTS, write_rejects
 from .repairs import REPAIRS, write_repairs
 from .shapefile.reader import Reader
-from .sinks import in_order, is_set, sink_paths
+from .sinks import in_layer, in_order, is_set, layer_names, sink_paths
 from .traits import carries, traits_of
 from .volumes import Room, divided_at
 
@@ -61,11 +61,11 @@ def do_task(task: Task, progress: Progress) -> Outcome:
             account.source = member.source.name
             if member.parts:
                 for after, label, made in parts_of(member, reader, account, ticked):
-                    work.add(after, label, made, reader)
+                    work.add(after, in_layer(member.layer, label), made, reader)
             else:
                 for layer in layers(member, reader, header, account, ticked):
                     for label, made in made_of(layer, reader, carried, task.union):
-                        work.add(layer.header, label, made, reader)
+                        work.add(layer.header, in_layer(member.layer, label), made, reader)
             reader.release()
         return work.finish()
 
@@ -134,7 +134,9 @@ class _Work:
         folder.mkdir(exist_ok=True)
         # What a shapefile would cut is put back in a format that need not.
         wide = task.policy.on_overflow if is_set(Path(task.sink).suffix) else "sidecar"
-        output = Output(folder, reader, header, made.records is None, task.names, wide)
+        output = Output(
+            folder, reader, self.before[-1], header, made.records is None, task.names, wide
+        )
         self.outputs.setdefault(label, []).append(self.stack.enter_context(output))
         self.rooms[label] = Room(output)
 
@@ -145,13 +147,8 @@ class _Work:
         if not features.balances():
             raise LayerError(f"the account of features does not balance: {features}", "unbalanced")
         self.outputs = {label: self.outputs[label] for label in in_order(self.outputs)}
-        sinks = sink_paths(self.task.sink, list(self.outputs))
-        completion = Completion(self.task, self.before[0], self.account)
-        sets = [
-            made
-            for volumes, sink in zip(self.outputs.values(), sinks, strict=True)
-            for made in completion.complete(volumes, sink)
-        ]
+        completion = Completion(self.task, self.account)
+        sets = self._completed(completion)
         self._check_policy()
         if sets:
             self._write_aside(sets[0].folder)
@@ -172,6 +169,18 @@ class _Work:
             operations=told_of(problems, OPERATIONS),
             renamed=tuple(dict.fromkeys(completion.renamed)),
         )
+
+    def _completed(self, completion: Completion) -> list[CompleteSet]:
+        if any(m.layer for m in self.task.members):
+            names = layer_names(list(self.outputs))
+            layers = dict(zip(names, self.outputs.values(), strict=True))
+            return [completion.pack(layers, Path(self.task.sink))]
+        sinks = sink_paths(self.task.sink, list(self.outputs))
+        return [
+            made
+            for volumes, sink in zip(self.outputs.values(), sinks, strict=True)
+            for made in completion.complete(volumes, sink)
+        ]
 
     def _problems(self) -> list[Problem]:
         """What is known of the sources, and of what the steps do with them."""

@@ -22,8 +22,8 @@ from oracle import layer_path, read
 import shpbatch
 from shpbatch.errors import PlanError
 from shpbatch.formats import compare
-from shpbatch.formats.table import unique
 from shpbatch.models import Report
+from shpbatch.sinks import unique
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 FORMATS = {"GPKG": "gpkg", "FlatGeobuf": "fgb", "GeoJSON": "geojson", "Parquet": "parquet"}

@@ -364,7 +364,7 @@ def test_a_merge_onto_a_source_is_refused(tmp_path: Path) -> None:
 def test_a_table_over_2_gb_is_refused_by_the_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shpbatch.merging.LARGEST", 100)
+    monkeypatch.setattr("shpbatch.shapefile.writer.LARGEST", 100)
     sources = [make.write(tmp_path, name) for name in "ab"]
     with pytest.raises(PlanError) as error:
         shpbatch.run(sources, tmp_path / "out", [], merge="all")

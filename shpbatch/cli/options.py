@@ -94,6 +94,11 @@ def layout_options(function: F) -> F:
             click.option("--flat", is_flag=True, help="Do not mirror the tree of folders."),
             click.option("--merge", metavar="NAME", help="Join all sources into one output."),
             click.option(
+                "--package",
+                metavar="NAME",
+                help="All sources as layers of one GeoPackage, with their styles.",
+            ),
+            click.option(
                 "--field-strategy",
                 type=click.Choice(["union", "intersection"]),
                 default="union",

@@ -24,14 +24,15 @@ from ..models import Header
 from ..output import STEM, Output
 from ..policy import Policy
 from ..shapefile.spilled import OVERFLOW
+from ..sinks import unique
 from .compare import Digest, same_crs
 from .joined import Table, joined
-from .table import GEOMETRY, Staging, unique
+from .table import GEOMETRY, Staging
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["become"]
+__all__ = ["BESIDE", "become", "ours", "put"]
 
 #: GDAL's drivers of what it writes; GeoParquet is written by Arrow, GeoJSON by us.
 DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf"}
@@ -84,7 +85,24 @@ def become(volumes: Sequence[Output], sink: Path, account: Account, policy: Poli
     WriteError
         ``write-failed``, ``write-incomplete``, ``write-differs``.
     """
-    output, suffix = volumes[0], sink.suffix
+    folder = volumes[0].folder
+    with ours(folder) as own:
+        whole = put(volumes, own / f"{STEM}{sink.suffix}", sink.stem, account, policy)
+    aside = (OVERFLOW,) if policy.on_overflow == "sidecar" and not whole else ()
+    kept = (sink.suffix[1:], *BESIDE, *aside)
+    for path in folder.iterdir():
+        extension = path.name[len(STEM) + 1 :]
+        if extension == "shp.xml":
+            account.note("the .shp.xml is left behind: only a shapefile has one")
+        if path.is_file() and extension not in kept:
+            path.unlink()
+
+
+def put(
+    volumes: Sequence[Output], path: Path, layer: str, account: Account, policy: Policy
+) -> bool:
+    """Write a layer to a file, or add it to one; whether all values are whole in it."""
+    output, suffix = volumes[0], path.suffix
     header = replace(output.header, fields=output.fields)
     wanted = output.header.field_names()
     names = unique(wanted, ("geometry",) if suffix == ".parquet" else ())
@@ -94,39 +112,26 @@ def become(volumes: Sequence[Output], sink: Path, account: Account, policy: Poli
     if header.geometry_type == "MultiPatch":
         text = "surfaces of a MultiPatch are written as polygons with Z"
         account.lose(text, sum(o.count for o in volumes))
-    staging = joined(
-        [
-            Staging(
-                o.folder / f"{STEM}.shp",
-                replace(o.header, fields=o.fields),
-                names,
-                suffix in WITH_M,
-                account,
-            )
-            for o in volumes
-        ]
-    )
+    staging = joined([_staging(o, names, suffix in WITH_M, account) for o in volumes])
     whole = staging.restore()
-    with _ours(output.folder) as folder, _quiet():
-        target = _target(folder / f"{STEM}{suffix}", sink.stem, header, names, account)
+    target = _target(path, layer, header, names, account)
+    with _quiet():
         try:
             digest = _write(target, staging)
         except WriteError:
             raise
         except Exception as error:  # GDAL, Arrow and PROJ have an error class each
             raise WriteError(
-                f"{sink.name} cannot be written: {error}", _code_of(error, "write-failed")
+                f"{layer}{suffix} cannot be written: {error}", _code_of(error, "write-failed")
             ) from None
         if policy.proof:
             _prove(target, staging, digest)
-    aside = (OVERFLOW,) if policy.on_overflow == "sidecar" and not whole else ()
-    kept = (suffix[1:], *BESIDE, *aside)
-    for path in output.folder.iterdir():
-        extension = path.name[len(STEM) + 1 :]
-        if extension == "shp.xml":
-            account.note("the .shp.xml is left behind: only a shapefile has one")
-        if path.is_file() and extension not in kept:
-            path.unlink()
+    return whole
+
+
+def _staging(output: Output, names: list[str], with_m: bool, account: Account) -> Staging:
+    header = replace(output.header, fields=output.fields)
+    return Staging(output.folder / f"{STEM}.shp", header, names, with_m, account)
 
 
 def _target(path: Path, layer: str, header: Header, names: list[str], account: Account) -> Target:
@@ -208,7 +213,7 @@ def _prove(target: Target, staging: Table, meant: Digest) -> None:
     from .compare import read_back
 
     try:
-        found = read_back(target.path, staging.schema(), target.suffix)
+        found = read_back(target.path, staging.schema(), target.suffix, target.layer)
         crs = _crs_of(target)
     except Exception as error:
         raise WriteError(
@@ -237,12 +242,13 @@ def _crs_of(target: Target) -> str | None:
         return crs_of(target.path)
     import pyogrio
 
-    found: str | None = pyogrio.read_info(target.path)["crs"]
+    layer = target.layer if target.suffix == ".gpkg" else None
+    found: str | None = pyogrio.read_info(target.path, layer=layer)["crs"]
     return found
 
 
 @contextmanager
-def _ours(folder: Path) -> Iterator[Path]:
+def ours(folder: Path) -> Iterator[Path]:
     """The folder under a name of ours: a link where possible, else a folder to copy from."""
     with tempfile.TemporaryDirectory(prefix="shpbatch-") as own:
         link = Path(own, "stage")

@@ -81,8 +81,8 @@ def _hashed(column: Any) -> NDArray[np.uint64]:
     return np.where(null, NULL, made).astype(np.uint64)
 
 
-def read_back(path: Path, schema: pa.Schema, suffix: str) -> Digest:
-    """Digest of a file, its columns as those that were written.
+def read_back(path: Path, schema: pa.Schema, suffix: str, layer: str) -> Digest:
+    """Digest of a layer, its columns as those that were written.
 
     Raises
     ------
@@ -104,7 +104,9 @@ def read_back(path: Path, schema: pa.Schema, suffix: str) -> Digest:
     # GDAL's own Arrow reader of FlatGeobuf ends the process at a null geometry (3.12.4).
     pyogrio.set_gdal_config_options({"OGR_FLATGEOBUF_STREAM_BASE_IMPL": "YES"})
     options: dict[str, Any] = {}
-    if suffix == ".geojson":
+    if suffix == ".gpkg":
+        options = {"layer": layer}
+    elif suffix == ".geojson":
         options = {"DATE_AS_STRING": "YES", "NATIVE_DATA": "NO"}
     with pyogrio.open_arrow(path, use_pyarrow=True, **options) as (meta, batches):
         geometry = meta["geometry_name"] or "wkb_geometry"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..layer import Layer
 
-__all__ = ["GEOMETRY", "Staging", "WholeColumn", "unique"]
+__all__ = ["GEOMETRY", "Staging", "WholeColumn"]
 
 #: Name of the geometry column while it is on its way; no .dbf has such a long one.
 GEOMETRY = "wkb_geometry_of_shpbatch"
@@ -214,17 +214,3 @@ def _typed(texts: list[str], f: Field) -> Any:
     except pa.ArrowInvalid:
         return None
     return None
-
-
-def unique(names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
-    """Names that differ without case, and are Unicode."""
-    seen, found = {t.casefold() for t in taken}, []
-    for given in names:
-        name = given.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        again, own = 1, name
-        while own.casefold() in seen:
-            again += 1
-            own = f"{name}_{again}"
-        seen.add(own.casefold())
-        found.append(own)
-    return found
