@@ -27,6 +27,7 @@ POINTS: dict[str, tuple[str, tuple[str, ...]]] = {
             "test_index.py::test_a_broken_chain_is_told_with_its_byte",
             "test_index.py::test_shape_restore_shx_of_the_users_shell_is_not_obeyed",
             "test_bad_input.py::test_missing_shx_is_rebuilt_elsewhere",
+            "test_repair.py::test_each_kind_of_damage",
         ),
     ),
     "2 the .dbf or the .prj is missing": (
@@ -35,6 +36,9 @@ POINTS: dict[str, tuple[str, tuple[str, ...]]] = {
             "test_bad_input.py::test_missing_dbf_is_a_layer_without_fields",
             "test_fidelity.py::test_no_dbf_in_none_out_unless_a_field_is_added",
             "test_bad_input.py::test_missing_prj_works_until_a_step_needs_it",
+            "test_crs_policy.py::test_sisters_settle_it",
+            "test_crs_policy.py::test_alone_it_fails_or_is_passed_over",
+            "test_crs_doctor.py::test_sisters_speak_for_theirs",
         ),
     ),
     "3 empty files, text or HTML named .shp, .prj or .cpg, zips named .shp, lengths that lie": (
@@ -45,6 +49,9 @@ POINTS: dict[str, tuple[str, tuple[str, ...]]] = {
             "test_encoding.py::test_a_nonsense_cpg_is_told_and_the_bytes_decide",
             "test_header.py::test_what_is_no_shapefile_is_refused",
             "test_index.py::test_a_header_that_lies_hides_no_record",
+            "test_crs_policy.py::test_a_default_is_for_sources_that_tell_nothing",
+            "test_repair.py::test_cut_anywhere_every_whole_record_is_saved_and_no_other",
+            "test_repair.py::test_a_lying_shp_header_is_made_anew",
         ),
     ),
     "4 a .dbf of 0 rows beside shapes, rows flagged as deleted": (
@@ -118,6 +125,7 @@ POINTS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             "steps/test_reproject.py::test_rows_that_leave_the_domain_are_rejected_and_counted",
             "test_loss_cases.py::test_coordinates_outside_the_domain",
+            "test_crs_policy.py::test_vertices_near_the_poles_are_counted",
         ),
     ),
     "13 results without rows, or all null": (
@@ -130,11 +138,19 @@ POINTS: dict[str, tuple[str, tuple[str, ...]]] = {
     # -- encoding
     "14 the encoding that GDAL reports is not the source's": (
         "it is told by the .cpg, the language byte and the bytes, and kept",
-        ("test_encoding.py::test_who_decides",),
+        (
+            "test_encoding.py::test_who_decides",
+            "test_encoding_corpus.py::test_what_comes_out_is_what_a_person_reads",
+        ),
     ),
     "15 neither .cpg nor language byte": (
         "the bytes are weighed; a guess is told with how sure it is",
-        ("test_bad_input.py::test_an_unknown_encoding_is_said_not_garbled",),
+        (
+            "test_bad_input.py::test_an_unknown_encoding_is_said_not_garbled",
+            "test_encoding_doctor.py::test_hits_and_misses",
+            "test_encoding_corpus.py::test_without_its_labels",
+            "test_encoding_doctor.py::test_what_is_not_sure_may_fail_or_be_latin1",
+        ),
     ),
     "16 the language byte 87": (
         "is cp1252, unless the bytes say otherwise",
@@ -149,13 +165,17 @@ POINTS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "18 a .cpg or a language byte that is wrong": (
         "is doubted where the bytes contradict it",
-        ("test_encoding.py::test_bytes_that_are_not_what_the_cpg_says_are_told",),
+        (
+            "test_encoding.py::test_bytes_that_are_not_what_the_cpg_says_are_told",
+            "test_encoding_doctor.py::test_what_a_file_says_of_itself_may_be_wrong",
+        ),
     ),
     "19 field names that grow in UTF-8": (
         "the encoding is kept; names are bytes, cut at characters where they must be",
         (
             "test_header.py::test_field_names_in_gbk",
             "test_encoding.py::test_field_names_keep_their_bytes",
+            "steps/test_recode.py::test_text_is_the_same_and_as_wide_as_it_needs",
         ),
     ),
     # -- attributes
@@ -190,11 +210,19 @@ POINTS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "24 the .prj is rewritten": (
         "it is identical while the CRS is",
-        ("test_fidelity.py::test_the_prj_is_identical_while_the_crs_is",),
+        (
+            "test_fidelity.py::test_the_prj_is_identical_while_the_crs_is",
+            "test_crs_doctor.py::test_esri_wkt_is_matched_to_its_code",
+        ),
     ),
     "25 sidecars are deleted, left behind or left stale": (
         "styles and metadata travel, stale indexes do not",
-        ("test_bad_input.py::test_sidecars_travel_and_stale_indexes_do_not",),
+        (
+            "test_bad_input.py::test_sidecars_travel_and_stale_indexes_do_not",
+            "test_styles.py::test_stale_indexes_never_travel",
+            "test_styles.py::test_each_of_many_outputs_has_the_style",
+            "test_qix.py::test_gdal_uses_it_and_finds_the_same",
+        ),
     ),
     # -- zips
     "26 zips with folders, several layers, none, zips in zips": (
