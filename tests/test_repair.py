@@ -205,6 +205,19 @@ def test_of_a_damaged_record_header_all_other_records_are_saved(
     assert {i: s for i, s in saved.items() if i != row} == others
 
 
+def test_a_last_record_as_long_as_measures_is_not_taken_for_them() -> None:
+    def line(*parts: list[tuple[float, float]]) -> bytes:
+        n = sum(map(len, parts))
+        flat = struct.pack("<i", 13) + make.poly(3, *parts)[4:]
+        return flat + struct.pack(f"<{2 + n}d", *range(2 + n))
+
+    first, last = line([(0.0, 0.0)] * 5, [(0.0, 0.0)] * 5), line([(1.0, 2.0)])
+    assert 8 + len(last) == 16 + 8 * 10  # what the measures of the first would take
+    shp, _ = make.shp_bytes([first, last], 13)
+    _, saved = found(shp[:100] + bytes(8) + shp[108:], 13, None)
+    assert saved == {0: first, 1: last}
+
+
 @SETTINGS
 @given(records(), st.data(), st.booleans())
 def test_garbage_between_records_costs_none(

@@ -181,11 +181,12 @@ class _Walk:
     def _is_proven(self, at: int, size: int) -> bool:
         """Whether a length that the counts tell, and the header does not, leads on.
 
-        Not by the end of a file that was cut: that may be anywhere.
+        Not by the end of a file that was cut: that may be anywhere; nor where the
+        measures that this one would have are the next record.
         """
         following = at + HEAD + size
         if following == self.end:
-            return self.end >= self.declared
+            return self.end >= self.declared and not self._swallows(at, size)
         if following + LEAST > self.end:
             return False
         if _big(self.data, following) != self.row + self.shift + 1:
