@@ -13,10 +13,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .api import map_parser, plan, run
     from .auditing import Audit, audit
+    from .engine.registry import step
     from .errors import ShpbatchError
     from .models import Outcome, Recipe, Report
     from .parser import shp_parser
-    from .registry import step
     from .salvaging import repair
 
 #: Public names and where they live; imported when first asked for, so that
@@ -33,7 +33,7 @@ _HOMES = {
     "repair": "salvaging",
     "run": "api",
     "shp_parser": "parser",
-    "step": "registry",
+    "step": "engine.registry",
 }
 
 __all__ = [

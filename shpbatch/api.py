@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from .discover import discover
 from .errors import PlanError
-from .mapping import Mapping, new_run_id
-from .merging import Merge
 from .models import Outcome, Recipe, Report
-from .past import Past
-from .planning import HEADERS, Layout, Plan, make_plan
-from .pool import Stop
-from .preload import preload_for
-from .recipe import as_recipe
-from .running import execute
-from .settings import RunOptions, policy_of, pool_options, rules_of
+from .planning.discover import discover
+from .planning.merging import Merge
+from .planning.past import Past
+from .planning.plan import HEADERS, Layout, Plan, make_plan
+from .planning.preload import preload_for
+from .pool.tasks import Stop
+from .recipes.recipe import as_recipe
+from .running.mapping import Mapping, new_run_id
+from .running.run import execute
+from .running.settings import RunOptions, policy_of, pool_options, rules_of
 from .sinks import Container, container_of
 
 __all__ = ["RunOptions", "execute", "map_parser", "plan", "run"]

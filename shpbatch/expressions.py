@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .account import tell_loss
-from .aspects import find_field
 from .duck import connection
+from .engine.aspects import find_field
 from .errors import StepError
 from .expression_tree import check, columns_of, rewritten, tree
 from .models import Field
@@ -65,7 +65,7 @@ def result_type(text: str, fields: Sequence[Field]) -> str:
     StepError
         ``field-missing``, ``expression-type``, ``expression-failed``.
     """
-    from .columns import VIRTUAL_TYPES
+    from .engine.columns import VIRTUAL_TYPES
 
     spelled = [f.name for f in fields]
     types = []

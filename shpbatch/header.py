@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from .crs_identity import readable
+from .crs.identity import readable
 from .errors import ReadError
 from .models import Bounds4, Field, Header, Problem, Source
 from .policy import Policy

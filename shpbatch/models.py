@@ -151,7 +151,7 @@ class Recipe:
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Recipe:
         """Read a recipe file (YAML, TOML, JSON); all mistakes are reported at once."""
-        from .recipe import read_recipe
+        from .recipes.recipe import read_recipe
 
         return read_recipe(fspath(path))
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from .errors import ReadError, ShpbatchError, WriteError
 from .foreign import let_go
-from .messages import report_progress
 from .models import Outcome, Recipe, Task
-from .outlook import forget_headers, outlook
+from .planning.outlook import forget_headers, outlook
+from .pool.messages import report_progress
 
 __all__ = ["run_alone", "run_task", "shp_parser"]
 
@@ -57,9 +57,9 @@ def shp_parser(
     """
     start = time.monotonic()
     try:
-        from .discover import discover
-        from .naming import names_of_run
-        from .recipe import as_recipe
+        from .planning.discover import discover
+        from .planning.naming import names_of_run
+        from .recipes.recipe import as_recipe
 
         source = discover([os.fspath(path)]).sources[0]
         sink = str(Path(dst, source.relative))
@@ -79,8 +79,8 @@ def run_alone(task: Task) -> Outcome:
         ``exists``, ``disk-full``, ``write-failed``.
     """
     from .durable import Files
-    from .publishing import publish, resume
-    from .siblings import occupied
+    from .publishing.publish import publish, resume
+    from .publishing.siblings import occupied
 
     there = None if task.overwrite else occupied(task.sink)
     if there is not None:
@@ -127,12 +127,12 @@ def _unchanged(task: Task, progress: Progress) -> Outcome:
     ReadError
         ``source-changed``.
     """
-    from .provenance import seen
+    from .publishing.provenance import seen
 
     if task.policy.repair == "no":
-        from .work import do_task
+        from .work.task import do_task
     else:
-        from .repairing import do_repair as do_task
+        from .repairing.repair import do_repair as do_task
 
     # What others read, too, or what was united by its headers, must be as it was planned.
     planned = bool(task.part or task.parts or task.members)
@@ -162,7 +162,7 @@ def _looked_at(task: Task) -> Task:
 
 
 def _moved_on(task: Task, now: dict[str, Any]) -> bool:
-    from .provenance import changed_files
+    from .publishing.provenance import changed_files
 
     planned = task.provenance.get("sources", {})
     return changed_files({n: planned[n] for n in now if n in planned}, now) is not None

@@ -14,12 +14,12 @@ from .api import map_parser, plan
 from .durable import translated
 from .models import Outcome, Report, Task
 from .parser import failure
-from .planning import HEADERS
-from .repairing import examine
-from .report import as_json, exit_code
-from .running import execute
-from .settings import RunOptions
-from .stop import Stop
+from .planning.plan import HEADERS
+from .pool.stop import Stop
+from .repairing.repair import examine
+from .reporting.report import as_json, exit_code
+from .running.run import execute
+from .running.settings import RunOptions
 
 __all__ = ["TABLE", "repair", "repair_code", "repair_json", "saved_of", "state_of"]
 

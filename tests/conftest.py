@@ -15,11 +15,11 @@ import pytest
 import shapely
 from hypothesis import settings
 
-from shpbatch import ledger
 from shpbatch.account import Account
 from shpbatch.durable import Files
-from shpbatch.layer import Layer
+from shpbatch.engine.layer import Layer
 from shpbatch.models import Field, Header
+from shpbatch.publishing import ledger
 from shpbatch.shapefile.values import ARROW_TYPES
 
 # A change must not fail by the luck of another draw: SHPBATCH_RANDOM=1 looks for new examples.

@@ -21,11 +21,11 @@ import pytest
 import shapely
 from numpy.typing import NDArray
 
-from shpbatch.engine import apply_header, apply_recipe
-from shpbatch.layer import Layer
+from shpbatch.engine.apply import apply_header, apply_recipe
+from shpbatch.engine.layer import Layer
+from shpbatch.engine.reading import read_layer
 from shpbatch.models import Header, Source
-from shpbatch.reading import read_layer
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 
 PROJECT = Path(__file__).parents[1]
 SAMPLES = PROJECT / "sample_data"

@@ -11,10 +11,10 @@ import shapefiles as make
 from hypothesis import strategies as st
 
 from shpbatch.account import Account
-from shpbatch.engine import apply_recipe
-from shpbatch.layer import Layer
+from shpbatch.engine.apply import apply_recipe
+from shpbatch.engine.layer import Layer
 from shpbatch.models import Header
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 from shpbatch.shapefile.records import Records
 
 Ring = list[tuple[float, float]]

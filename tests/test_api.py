@@ -14,8 +14,8 @@ import pytest
 
 import shpbatch
 from shpbatch import Outcome, Recipe, map_parser, shp_parser
-from shpbatch.destination import claim
 from shpbatch.errors import BusyError, PlanError, RecipeError, SourceError
+from shpbatch.publishing.destination import claim
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 TO_WEB = [("reproject", {"dst_crs": "EPSG:3857", "src_crs_default": "EPSG:4326"})]
@@ -215,9 +215,9 @@ def test_a_retry_knows_the_output_of_a_worker_killed_after_publishing(
     marker = tmp_path / "killed-once"
 
     def deadly(path: str) -> Outcome:
-        import shpbatch.publishing
+        import shpbatch.publishing.publish
 
-        finish = shpbatch.publishing.finish
+        finish = shpbatch.publishing.publish.finish
 
         def fatal(*given: object) -> None:
             if not marker.exists():
@@ -225,7 +225,7 @@ def test_a_retry_knows_the_output_of_a_worker_killed_after_publishing(
                 os.kill(os.getpid(), 9)
             finish(*given)
 
-        shpbatch.publishing.finish = fatal
+        shpbatch.publishing.publish.finish = fatal
         return shp_parser(path, recipe="! centroid", dst=tmp_path / "out")
 
     path = str(places / "soho/SohoWater.shp")

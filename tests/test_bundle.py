@@ -11,10 +11,10 @@ import pytest
 import shapefiles as make
 
 from shpbatch import api
-from shpbatch.discover import discover
 from shpbatch.errors import ReadError, ShpbatchError, SourceError
 from shpbatch.header import read_header
 from shpbatch.models import Source
+from shpbatch.planning.discover import discover
 from shpbatch.shapefile.bundle import Bundle
 from shpbatch.shapefile.names import Names
 

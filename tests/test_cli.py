@@ -219,7 +219,7 @@ def test_info_reads_headers(shell: Shell) -> None:
 
 
 def test_steps_and_schema_come_from_the_registry(shell: Shell) -> None:
-    from shpbatch.registry import STEPS
+    from shpbatch.engine.registry import STEPS
 
     _, listed, _ = shell("steps")
     assert [line.split()[0] for line in listed.splitlines()] == STEPS.names()
@@ -258,7 +258,7 @@ def test_demo_works_from_any_directory(tmp_path: Path) -> None:
 
 
 def test_another_run_holds_the_destination(shell: Shell, tmp_path: Path) -> None:
-    from shpbatch.destination import claim
+    from shpbatch.publishing.destination import claim
 
     with claim(str(tmp_path / "out")):
         code, _, err = shell("run", SAMPLE / "places", "-o", tmp_path / "out", *TO_WEB)

@@ -21,13 +21,13 @@ from oracle import same_objects
 from shapefiles import WGS84, dbf_bytes, source
 
 import shpbatch
+from shpbatch.engine.layer import Layer
+from shpbatch.engine.reading import read_layer
 from shpbatch.errors import LayerError, PlanError, ReadError
-from shpbatch.layer import Layer
 from shpbatch.models import Outcome, Recipe, Task
 from shpbatch.parser import run_alone
 from shpbatch.policy import Policy
-from shpbatch.reading import read_layer
-from shpbatch.recipe import as_recipe
+from shpbatch.recipes.recipe import as_recipe
 from shpbatch.shapefile import reader
 
 pytestmark = pytest.mark.timeout(60)

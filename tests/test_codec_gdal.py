@@ -32,14 +32,14 @@ from oracle import CORPUS, SAMPLES
 from shapefiles import dbf_bytes, write
 from shapefiles import source as source_of
 
-from shpbatch.aspects import Coords
-from shpbatch.discover import discover
+from shpbatch.engine.aspects import Coords
+from shpbatch.engine.layer import Layer
+from shpbatch.engine.reading import read_layer
 from shpbatch.errors import ReadError
-from shpbatch.layer import Layer
 from shpbatch.models import Outcome, Recipe, Source, Task
 from shpbatch.parser import run_alone
-from shpbatch.reading import read_layer
-from shpbatch.recipe import as_recipe
+from shpbatch.planning.discover import discover
+from shpbatch.recipes.recipe import as_recipe
 
 FOLDERS = [folder for folder in (CORPUS, SAMPLES) if folder.is_dir()]
 #: What cannot be read, with its code.

@@ -19,11 +19,11 @@ from oracle import SAMPLES, read_undecoded, same_objects
 from shapefiles import NULL, layer, source
 from test_codec_gdal import assert_gdal_reads_the_same, assert_pyshp_reads_the_same, by_codec
 
-from shpbatch.aspects import Fields, Geometry, Header
+from shpbatch.engine.aspects import Fields, Geometry, Header
+from shpbatch.engine.reading import read_layer
 from shpbatch.models import Outcome, Task
 from shpbatch.parser import run_alone
-from shpbatch.reading import read_layer
-from shpbatch.recipe import as_recipe
+from shpbatch.recipes.recipe import as_recipe
 from shpbatch.shapefile import reader as reader_module
 from shpbatch.shapefile.reader import Reader
 from shpbatch.shapefile.records import HEAD, Records

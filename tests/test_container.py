@@ -12,9 +12,9 @@ import pyogrio
 import pytest
 
 import shpbatch
-from shpbatch import journal
 from shpbatch.durable import Files
 from shpbatch.models import Report
+from shpbatch.publishing import journal
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 CHAIN = "filter --where 'FID < 50' ! buffer 0.1"
@@ -135,7 +135,7 @@ def test_the_old_one_is_there_until_the_new_one_is(
     out = tmp_path / "out"
     run(src, out)
     old = (out / "sids.shz").read_bytes()
-    monkeypatch.setattr("shpbatch.running.files_of", lambda durability: Failing())
+    monkeypatch.setattr("shpbatch.running.run.files_of", lambda durability: Failing())
     assert code(run(src, out, CHAIN)) == "pending"
     assert (out / "sids.shz").read_bytes() == old
     monkeypatch.undo()

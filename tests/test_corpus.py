@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shpbatch.discover import discover
+from shpbatch.planning.discover import discover
 
 CORPUS = Path(os.environ.get("SHPBATCH_CORPUS", Path(__file__).parents[2] / "shared/data/open"))
 pytestmark = [

@@ -17,10 +17,10 @@ import shapefiles as make
 from click.testing import CliRunner
 
 import shpbatch
-from shpbatch import work
 from shpbatch.cli.verify import command as verify
 from shpbatch.models import Outcome
-from shpbatch.output import STEM, Output
+from shpbatch.work import task as work
+from shpbatch.writing.output import STEM, Output
 
 SIDS = Path(__file__).parents[1] / "sample_data/census/sids.shp"
 ROWS = 100

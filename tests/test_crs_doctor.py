@@ -6,8 +6,8 @@ import oracle
 import pytest
 from pyproj import CRS
 
-from shpbatch.crs_doctor import SURE, examine_crs
-from shpbatch.crs_identity import identified, shown
+from shpbatch.crs.identity import identified, shown
+from shpbatch.doctors.crs import SURE, examine_crs
 from shpbatch.models import Bounds4, Header, Problem
 
 BERLIN: Bounds4 = (13.0, 52.3, 13.8, 52.7)

@@ -14,7 +14,7 @@ import shapefiles as make
 from pyproj import CRS
 
 import shpbatch
-from shpbatch.crs_operation import operation
+from shpbatch.crs.operation import operation
 from shpbatch.errors import CRSError, PlanError
 from shpbatch.models import Outcome
 
@@ -254,9 +254,9 @@ def test_what_leaves_the_domain_is_rejected_with_its_row(tmp_path: Path) -> None
 
 
 def test_errors_name_what_to_do() -> None:
-    from shpbatch.engine import apply_header
+    from shpbatch.engine.apply import apply_header
     from shpbatch.models import Header
-    from shpbatch.recipe import parse_chain
+    from shpbatch.recipes.recipe import parse_chain
 
     for crs, remedy in ((None, "--src-crs-default"), ("GEOGCS[no", "--src-crs")):
         with pytest.raises(CRSError, match=remedy):

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ringed import BOW, HOLE, SQUARE, Ring, contents, done, layer_of, rings, shifted, wild
 
-from shpbatch.defects import DEFECTS, examine_geometry
-from shpbatch.discover import discover
+from shpbatch.doctors.defects import DEFECTS, examine_geometry
+from shpbatch.engine.fit import fit
+from shpbatch.engine.layer import Layer
+from shpbatch.engine.reading import read_layer
 from shpbatch.errors import ShpbatchError
 from shpbatch.findings import Finding, united
-from shpbatch.fit import fit
-from shpbatch.layer import Layer
-from shpbatch.reading import read_layer
-from shpbatch.recipe import parse_chain
+from shpbatch.planning.discover import discover
+from shpbatch.recipes.recipe import parse_chain
 
 NAN = float("nan")
 

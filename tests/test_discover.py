@@ -11,8 +11,8 @@ import pytest
 import shapefiles as make
 
 from shpbatch import api
-from shpbatch.discover import discover
 from shpbatch.errors import SourceError
+from shpbatch.planning.discover import discover
 
 
 def touch(folder: Path, *names: str) -> None:

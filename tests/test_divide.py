@@ -10,12 +10,13 @@ import pytest
 import shapefiles as make
 
 import shpbatch
-from shpbatch import divide, layer
+from shpbatch.engine import layer
+from shpbatch.engine.reading import read_layer
 from shpbatch.models import Recipe, Task
 from shpbatch.parser import run_task
+from shpbatch.planning import divide
 from shpbatch.policy import Policy
-from shpbatch.reading import read_layer
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 from shpbatch.shapefile import reader, rows, writer
 from shpbatch.shapefile.ragged import Ragged
 from shpbatch.shapefile.records import Records
@@ -126,7 +127,7 @@ def kill_once(coords, marker=""):  # type: ignore[no-untyped-def]
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_a_killed_worker_costs_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from shpbatch.aspects import Coords
+    from shpbatch.engine.aspects import Coords
 
     kill_once.__annotations__ = {"coords": Coords, "marker": str, "return": Coords}
     monkeypatch.setattr(divide, "LARGE", 1)

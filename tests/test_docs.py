@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import shpbatch
-from shpbatch.registry import STEPS
+from shpbatch.engine.registry import STEPS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

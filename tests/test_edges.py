@@ -12,9 +12,9 @@ import shapefiles as make
 import shapely
 
 import shpbatch
-from shpbatch import divide
+from shpbatch.engine.reading import read_layer
 from shpbatch.models import Outcome
-from shpbatch.reading import read_layer
+from shpbatch.planning import divide
 from shpbatch.shapefile import reader
 from shpbatch.shapefile.bundle import Bundle
 from shpbatch.shapefile.index import load_index

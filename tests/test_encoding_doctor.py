@@ -9,7 +9,7 @@ import pytest
 import shapefiles as make
 
 import shpbatch
-from shpbatch.encoding_doctor import examine_encoding
+from shpbatch.doctors.encoding import examine_encoding
 from shpbatch.header import read_header
 from shpbatch.models import Outcome
 from shpbatch.shapefile.encoding import detect

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from shpbatch.models import Outcome
-from shpbatch.pool import PoolOptions, run_tasks
+from shpbatch.pool.tasks import PoolOptions, run_tasks
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the faults are those of Linux")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shpbatch.feed import Feed
 from shpbatch.models import Outcome
-from shpbatch.pool import PoolOptions, run_tasks
+from shpbatch.pool.feed import Feed
+from shpbatch.pool.tasks import PoolOptions, run_tasks
 
 
 def test_items_that_need_nothing_come_in_their_order() -> None:

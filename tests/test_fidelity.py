@@ -10,13 +10,13 @@ import pytest
 import shapefiles as make
 
 import shpbatch
-from shpbatch.aspects import Coords
+from shpbatch.engine.aspects import Coords
+from shpbatch.engine.reading import read_layer
+from shpbatch.engine.registry import step
 from shpbatch.models import Outcome, Recipe, Task
 from shpbatch.parser import run_alone
 from shpbatch.policy import Policy
-from shpbatch.reading import read_layer
-from shpbatch.recipe import parse_chain
-from shpbatch.registry import step
+from shpbatch.recipes.recipe import parse_chain
 from shpbatch.shapefile.ragged import signed_areas
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"

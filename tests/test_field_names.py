@@ -20,13 +20,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import shpbatch
-from shpbatch import divide
 from shpbatch.durable import Files
 from shpbatch.errors import PlanError
-from shpbatch.field_mapping import read_mapping, taken_names
-from shpbatch.field_names import fits, layer_names, planned_names
+from shpbatch.fields.mapping import read_mapping, taken_names
+from shpbatch.fields.names import fits, layer_names, planned_names
 from shpbatch.models import Field, Header, Outcome, Report
-from shpbatch.naming import names_of_run, note_plan
+from shpbatch.planning import divide
+from shpbatch.planning.naming import names_of_run, note_plan
 from shpbatch.shapefile import reader
 from shpbatch.shapefile.metadata_xml import write_aliases
 

@@ -17,9 +17,9 @@ from click.testing import CliRunner
 
 import shpbatch
 from shpbatch.cli.info import command as info
-from shpbatch.discover import discover
 from shpbatch.errors import PlanError, SourceError
 from shpbatch.models import Report
+from shpbatch.planning.discover import discover
 
 LONG = "population of the year 2020"
 DRIVERS = {

@@ -12,13 +12,13 @@ import pytest
 import shapefiles as make
 import shapely
 
+from shpbatch.engine.reading import read_layer
 from shpbatch.errors import ReadError, StepError
 from shpbatch.formats import gdal
 from shpbatch.formats.gdal import lent, read_shapes
 from shpbatch.formats.other import load_other
 from shpbatch.models import Outcome, Source
 from shpbatch.parser import shp_parser
-from shpbatch.reading import read_layer
 
 LINE = make.poly(3, [(0, 0), (1, 1)])
 RECORDS = [LINE, make.NULL, make.poly(3, [(0, 0), (1, 1), (2, 0)], [(5, 5), (6, 6)]), LINE]

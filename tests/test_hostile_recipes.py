@@ -16,7 +16,7 @@ import shapefiles as make
 import shpbatch
 from shpbatch import expressions
 from shpbatch.errors import RecipeError, ShpbatchError
-from shpbatch.recipe import read_recipe
+from shpbatch.recipes.recipe import read_recipe
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 POSIX = pytest.mark.skipif(os.name != "posix", reason="names that only POSIX allows")
@@ -345,8 +345,8 @@ def test_an_evil_reason_is_told_in_one_line(evil: Path) -> None:
     report = shpbatch.run(evil / "src", evil / "out", [reject], method="inline", workers=1)
     for outcome in report.outcomes:
         assert outcome.status == "failed"
-    from shpbatch.report import as_json, summary
-    from shpbatch.talk import visible
+    from shpbatch.reporting.report import as_json, summary
+    from shpbatch.reporting.talk import visible
 
     assert json.loads(json.dumps(as_json(report)))["files"]["failed"] == len(EVIL)
     text = visible(summary(report))

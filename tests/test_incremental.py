@@ -17,14 +17,14 @@ import pytest
 
 import shpbatch
 from shpbatch import api
-from shpbatch.aspects import Coords
-from shpbatch.destination import STATE
+from shpbatch.engine.aspects import Coords
+from shpbatch.engine.registry import step
 from shpbatch.errors import PlanError, WriteError
-from shpbatch.ledger import LEDGER, Ledger, Quarantined
 from shpbatch.models import Outcome, Report
-from shpbatch.provenance import sources_of
-from shpbatch.registry import step
-from shpbatch.report import summary
+from shpbatch.publishing.destination import STATE
+from shpbatch.publishing.ledger import LEDGER, Ledger, Quarantined
+from shpbatch.publishing.provenance import sources_of
+from shpbatch.reporting.report import summary
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 SIMPLE = [("simplify", {"tolerance": 5.0})]
@@ -169,11 +169,11 @@ def test_other_versions_are_a_reason_unless_they_are_not_asked_for(
     src: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(src)
-    monkeypatch.setattr("shpbatch.provenance.__version__", "99")
+    monkeypatch.setattr("shpbatch.publishing.provenance.__version__", "99")
     everything = ["source", "recipe", "layer", "libraries"]
     assert told(run(src, rerun_triggers=everything)) == FRESH
     assert told(run(src))["cities"].startswith("done code changed: shpbatch ")
-    monkeypatch.setattr("shpbatch.provenance._version", lambda name: "0.0")
+    monkeypatch.setattr("shpbatch.publishing.provenance._version", lambda name: "0.0")
     assert told(run(src))["cities"].startswith("done library changed: shapely ")
     with pytest.raises(PlanError, match="'age' is none of"):
         run(src, rerun_triggers=["age"])
@@ -326,7 +326,7 @@ def test_a_merge_is_stale_where_one_of_its_sources_is(src: Path) -> None:
 def test_a_source_that_changes_while_it_is_read_is_read_again(
     src: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shpbatch import work
+    from shpbatch.work import task as work
 
     changes = [1]
     apply = work.apply_recipe
@@ -496,7 +496,7 @@ def test_an_output_that_changed_after_a_killed_publish_blocks_nobody(
     """The journal of a run that was killed before it could forget it, and a user meanwhile."""
     out = src.parent / "out"
     with monkeypatch.context() as patch:
-        patch.setattr("shpbatch.publishing.finish", lambda *given: None)
+        patch.setattr("shpbatch.publishing.publish.finish", lambda *given: None)
         patch.setattr(Ledger, "put_made", lambda *given: None)
         run(src)
     assert list((out / STATE / "journal").iterdir())

@@ -18,7 +18,7 @@ import pytest
 
 from shpbatch.durable import Files
 from shpbatch.errors import WriteError
-from shpbatch.journal import (
+from shpbatch.publishing.journal import (
     Conflict,
     Member,
     Staged,

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import shapefiles as make
 
-from shpbatch import layer as layers
+from shpbatch.engine import layer as layers
 from shpbatch.models import Recipe, Task
 from shpbatch.parser import run_alone
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 from shpbatch.shapefile import encode, shapes, values, vertices
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"

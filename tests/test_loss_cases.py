@@ -34,10 +34,10 @@ from shapely.geometry import (
 )
 
 import shpbatch
-from shpbatch.aspects import Fields, Geometry
+from shpbatch.engine.aspects import Fields, Geometry
+from shpbatch.engine.registry import step
 from shpbatch.errors import PlanError
 from shpbatch.models import Outcome
-from shpbatch.registry import step
 from shpbatch.shapefile import writer
 
 pytestmark = [

@@ -11,10 +11,10 @@ import pytest
 import shapefiles as make
 
 import shpbatch
-from shpbatch import divide
-from shpbatch.aspects import Geometry, Rejected
+from shpbatch.engine.aspects import Geometry, Rejected
+from shpbatch.engine.registry import step
 from shpbatch.models import Outcome
-from shpbatch.registry import step
+from shpbatch.planning import divide
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 CITIES = SAMPLES / "places/naturalearth_cities.shp"

@@ -21,9 +21,9 @@ import pyogrio
 import pytest
 import shapefiles as make
 
-from shpbatch.destination import STATE
-from shpbatch.ledger import LEDGER, Ledger
-from shpbatch.staleness import edited
+from shpbatch.publishing.destination import STATE
+from shpbatch.publishing.ledger import LEDGER, Ledger
+from shpbatch.publishing.staleness import edited
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and signals of Linux")
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -133,7 +133,7 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     """Options for a step of the user's that takes a third of a second."""
     (tmp_path / "slowly.py").write_text(
         "import select\n"  # time.sleep fails under libfaketime
-        "from shpbatch.aspects import Coords\n"
+        "from shpbatch.engine.aspects import Coords\n"
         "def slow(coords: Coords) -> Coords:\n"
         "    select.select([], [], [], 0.3)\n"
         "    return coords + 1\n"

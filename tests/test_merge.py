@@ -12,9 +12,9 @@ import pytest
 import shapefiles as make
 
 import shpbatch
+from shpbatch.engine.reading import read_layer
 from shpbatch.errors import PlanError
 from shpbatch.models import Field, Outcome
-from shpbatch.reading import read_layer
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 SIDS = SAMPLES / "census/sids.shp"

@@ -10,7 +10,7 @@ import pytest
 import shapefiles as make
 
 import shpbatch
-from shpbatch.crs_identity import in_degrees
+from shpbatch.crs.identity import in_degrees
 from shpbatch.shapefile.crs import esri_wkt
 from shpbatch.shapefile.metadata_place import placed
 from shpbatch.shapefile.place import Place

@@ -14,10 +14,10 @@ import shapely
 from ringed import SQUARE, Ring, shifted
 
 import shpbatch
-from shpbatch import divide
-from shpbatch.aspects import Geometry
+from shpbatch.engine.aspects import Geometry
+from shpbatch.engine.registry import step
 from shpbatch.errors import PlanError
-from shpbatch.registry import step
+from shpbatch.planning import divide
 from shpbatch.shapefile import reader
 from shpbatch.sinks import in_order, kind_of, of_kind, sink_paths
 

@@ -21,8 +21,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import shpbatch
-from shpbatch import divide
 from shpbatch.models import Field, Outcome
+from shpbatch.planning import divide
 from shpbatch.shapefile import reader, rows
 from shpbatch.shapefile.overflow import kept
 from shpbatch.shapefile.spilled import Spilled
@@ -303,7 +303,7 @@ def calculated(expression: str, **given: Any) -> list[Any]:
 
 
 def field_of(sink: Path) -> Field:
-    from shpbatch.reading import read_layer
+    from shpbatch.engine.reading import read_layer
 
     return read_layer(make.source(sink)).header.fields[-1]
 

@@ -168,7 +168,7 @@ def test_what_does_not_go_together(
 def test_large_members_are_done_in_parts(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shpbatch import divide
+    from shpbatch.planning import divide
 
     run(folder, tmp_path / "whole", "reproject EPSG:3857")
     monkeypatch.setattr(divide, "LARGE", 50)

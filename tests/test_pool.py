@@ -19,10 +19,11 @@ from typing import Any
 
 import pytest
 
-from shpbatch import messages, pool, supervisor
 from shpbatch.errors import ReadError, WorkerError
 from shpbatch.models import Outcome, Source, Task
-from shpbatch.pool import Loaded, PoolOptions, Stop, report_progress, run_tasks
+from shpbatch.pool import messages, supervisor
+from shpbatch.pool import tasks as pool
+from shpbatch.pool.tasks import Loaded, PoolOptions, Stop, report_progress, run_tasks
 
 METHODS = [m for m in ("forkserver", "spawn") if m in multiprocessing.get_all_start_methods()]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -329,7 +330,7 @@ def test_idle_worker_that_dies_is_replaced(tmp_path: Path) -> None:
 
 
 def test_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shpbatch.worker.work", die_at_start)
+    monkeypatch.setattr("shpbatch.pool.worker.work", die_at_start)
     with pytest.raises(WorkerError, match=r"21 workers in a row .*exited with code 9") as caught:
         run(str, range(50), options=options(method=METHODS[0]))
     assert caught.value.code == "workers-dead"

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from shpbatch import progress, talk
-from shpbatch.progress import Bar, Lines, open_progress
-from shpbatch.talk import print_line
-from shpbatch.tally import Tally
+from shpbatch.reporting import progress, talk
+from shpbatch.reporting.progress import Bar, Lines, open_progress
+from shpbatch.reporting.talk import print_line
+from shpbatch.reporting.tally import Tally
 
 
 class Terminal(io.StringIO):

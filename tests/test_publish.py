@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 import shapefiles as make
 
-from shpbatch.aspects import Coords
-from shpbatch.destination import STATE, claim, stage
 from shpbatch.durable import Files
+from shpbatch.engine.aspects import Coords
 from shpbatch.errors import BusyError, PlanError, ShpbatchError, WriteError
-from shpbatch.journal import Member, Staged, hash_of
 from shpbatch.models import Outcome, Policy, Recipe, Task
-from shpbatch.output import Output
 from shpbatch.parser import run_alone, shp_parser
-from shpbatch.publishing import publish
+from shpbatch.publishing.destination import STATE, claim, stage
+from shpbatch.publishing.journal import Member, Staged, hash_of
+from shpbatch.publishing.publish import publish
 from shpbatch.shapefile import reader
+from shpbatch.writing.output import Output
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 POSIX = pytest.mark.skipif(os.name != "posix", reason="POSIX only")
@@ -82,7 +82,7 @@ def test_a_destination_without_permission(tmp_path: Path) -> None:
         f"""
         from shpbatch.destination import claim
         from shpbatch.errors import PlanError
-        import shpbatch.runlog, os
+        import shpbatch.reporting.runlog, os
         if {ROOT}:
             os.setgid(65534); os.setuid(65534)
         try:

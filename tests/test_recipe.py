@@ -11,8 +11,8 @@ import pytest
 
 from shpbatch.errors import RecipeError
 from shpbatch.models import Recipe, StepCall
-from shpbatch.recipe import as_recipe, parse_chain, parse_words, read_recipe
-from shpbatch.recipe_file import recipe_schema
+from shpbatch.recipes.file import recipe_schema
+from shpbatch.recipes.recipe import as_recipe, parse_chain, parse_words, read_recipe
 
 
 def read(folder: Path, text: str | bytes, name: str = "r.yaml") -> Recipe:

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 import pytest
 import shapefiles as make
 
-from shpbatch import registry
-from shpbatch.aspects import Expression, FieldName, Fields, Frame, Geometry, Rejected, Rows
+from shpbatch.engine import registry
+from shpbatch.engine.aspects import Expression, FieldName, Fields, Frame, Geometry, Rejected, Rows
+from shpbatch.engine.registry import STEPS, Registry, Step, step
 from shpbatch.errors import RecipeError
 from shpbatch.models import StepCall
-from shpbatch.recipe import as_recipe, parse_chain
-from shpbatch.registry import STEPS, Registry, Step, step
+from shpbatch.recipes.recipe import as_recipe, parse_chain
 
 Install = Callable[..., Registry]
 
@@ -158,7 +158,7 @@ def test_every_step_is_named_after_its_module_and_documented() -> None:
 
 def test_listing_imports_no_step() -> None:
     code = (
-        "import sys; from shpbatch.registry import STEPS; STEPS.names(); 'buffer' in STEPS\n"
+        "import sys; from shpbatch.engine.registry import STEPS; STEPS.names(); 'buffer' in STEPS\n"
         "print([m for m in sys.modules if m.startswith('shpbatch.steps.')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

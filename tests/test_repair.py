@@ -612,7 +612,7 @@ def test_in_windows_it_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     whole = repair(path, tmp_path / "one")
     for name in ("shpbatch.shapefile.found", "shpbatch.shapefile.reader"):
         monkeypatch.setattr(f"{name}.WINDOW_ROWS", 3)
-    monkeypatch.setattr("shpbatch.mended.ROWS", 7)
+    monkeypatch.setattr("shpbatch.repairing.mended.ROWS", 7)
     bits = repair(path, tmp_path / "many")
     assert (bits.lost, bits.repairs, bits.features) == (whole.lost, whole.repairs, whole.features)
     for kind in KINDS:

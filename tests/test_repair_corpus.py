@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import shapefiles as make
 
-from shpbatch.discover import discover
+from shpbatch.planning.discover import discover
 
 CORPUS = Path(os.environ.get("SHPBATCH_CORPUS", Path(__file__).parents[2] / "shared/data/open"))
 pytestmark = [

@@ -11,10 +11,10 @@ import shapefiles as make
 from ringed import BOW, HOLE, SQUARE, shifted
 
 import shpbatch
-from shpbatch import divide
 from shpbatch.account import Repair
-from shpbatch.repairs import repairs_told
+from shpbatch.planning import divide
 from shpbatch.shapefile import reader
+from shpbatch.writing.repairs import repairs_told
 
 FLAT = [(5, 5), (6, 5), (7, 5), (5, 5)]
 #: Bow ties have areas of 0 as they are and of 2 when repaired; a square that overlaps itself.

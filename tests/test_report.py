@@ -7,7 +7,7 @@ import json
 import pytest
 
 from shpbatch.models import Features, Outcome, Report, Sink
-from shpbatch.report import as_json, exit_code, files, summary
+from shpbatch.reporting.report import as_json, exit_code, files, summary
 
 #: design.md, section 9, and the log that every run has.
 KEYS = {

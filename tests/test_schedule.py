@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shpbatch.talk import Talk
+from shpbatch.reporting.talk import Talk
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 CHAIN = ["!", "make-valid"]
@@ -55,7 +55,7 @@ def test_lines_are_objects_where_that_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_file_of_lines_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shpbatch.talk.ROTATED_AT", 300)
+    monkeypatch.setattr("shpbatch.reporting.talk.ROTATED_AT", 300)
     talk = Talk(path=str(tmp_path / "talk.log"))
     for number in range(90):
         talk.note(f"line {number}\nforged", "message")
@@ -69,7 +69,7 @@ def test_a_file_of_lines_is_set_aside(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_worker_that_wants_too_much_memory_fails_alone(tmp_path: Path) -> None:
     module = tmp_path / "greedy.py"
     module.write_text(
-        "from shpbatch.aspects import Coords\n"
+        "from shpbatch.engine.aspects import Coords\n"
         "import numpy as np\n"
         "def greedy(coords: Coords) -> Coords:\n"
         "    if len(coords) == 243:\n"

@@ -19,7 +19,7 @@ import shapefiles as make
 
 import shpbatch
 from shpbatch import Report
-from shpbatch.aspects import Coords
+from shpbatch.engine.aspects import Coords
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 FILES = 200

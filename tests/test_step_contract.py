@@ -24,14 +24,14 @@ from conftest import LAYERS, hand_made, write_shapefile
 
 import shpbatch.steps
 from shpbatch.account import Account
-from shpbatch.aspects import Coords, Fields, Frame, Geometry, Header, Names, Rows, Vertices
-from shpbatch.engine import apply_header, apply_recipe
+from shpbatch.engine.apply import apply_header, apply_recipe
+from shpbatch.engine.aspects import Coords, Fields, Frame, Geometry, Header, Names, Rows, Vertices
+from shpbatch.engine.fit import fit
+from shpbatch.engine.layer import Layer
+from shpbatch.engine.registry import STEPS, Step
 from shpbatch.errors import LayerError
-from shpbatch.fit import fit
-from shpbatch.layer import Layer
 from shpbatch.models import Recipe
-from shpbatch.recipe import parse_chain
-from shpbatch.registry import STEPS, Step
+from shpbatch.recipes.recipe import parse_chain
 from shpbatch.shapefile.values import ARROW_TYPES
 
 STEP_FILES = {

@@ -454,7 +454,7 @@ def test_a_field_is_followed_through_the_steps(
 def test_windows_and_parts_make_no_difference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[object]
 ) -> None:
-    from shpbatch import divide
+    from shpbatch.planning import divide
     from shpbatch.shapefile import reader
 
     src = make.write(tmp_path / "in", "roads", qml=QML)

@@ -8,7 +8,7 @@ from threading import Lock, Thread
 
 import pytest
 
-from shpbatch.tally import Budget, Tally
+from shpbatch.reporting.tally import Budget, Tally
 
 THREADS = 16
 

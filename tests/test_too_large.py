@@ -14,9 +14,9 @@ import shapefiles as make
 from pyarrow.parquet import read_table
 
 import shpbatch
-from shpbatch import divide
 from shpbatch.errors import PlanError, WriteError
 from shpbatch.models import Outcome
+from shpbatch.planning import divide
 from shpbatch.shapefile import reader, writer
 
 LINES = [make.poly(3, [(i, 0), (i + 0.5, 1), (i + 1, 0)][: 2 + i % 2]) for i in range(40)]
@@ -190,7 +190,7 @@ def test_one_feature_that_is_too_large_is_no_matter_of_policy(tmp_path: Path) ->
 def test_a_sink_that_another_source_becomes_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shpbatch import planning
+    from shpbatch.planning import plan as planning
 
     roads(tmp_path / "in", "roads")
     roads(tmp_path / "in", "roads_2")

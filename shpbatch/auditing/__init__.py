@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..discover import Found, discover
 from ..errors import SourceError
-from ..progress import Mode
-from ..stop import Stop
+from ..planning.discover import Found, discover
+from ..pool.stop import Stop
+from ..reporting.progress import Mode
 from .contract import Contract, hold
 from .contract_file import read_contract
 from .everything import read_all

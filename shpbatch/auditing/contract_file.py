@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..aspects import nearest
+from ..engine.aspects import nearest
 from ..errors import RecipeError
-from ..recipe_file import Key, Marks, read_marked
+from ..recipes.file import Key, Marks, read_marked
 from .contract import Contract, FieldRule, Rule
 
 __all__ = ["read_contract"]

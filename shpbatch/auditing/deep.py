@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..account import Account
-from ..defects import examine_geometry
-from ..encoding_doctor import EncodingReport, examine_encoding
+from ..doctors.defects import examine_geometry
+from ..doctors.encoding import EncodingReport, examine_encoding
+from ..engine.reading import layer_of
 from ..errors import LayerError, ReadError
 from ..findings import PLACES, Finding, Place, united
 from ..header import read_header
-from ..messages import report_progress
 from ..models import Bounds4, Header, Problem, Source
 from ..policy import Policy
-from ..reading import layer_of
+from ..pool.messages import report_progress
 from ..shapefile.opened import OnBadRecord
 from ..shapefile.reader import Reader
 from ..shapefile.shp import BadRecords, Declined, decode
@@ -29,7 +29,7 @@ from .sketch import Canvas
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..layer import Layer
+    from ..engine.layer import Layer
     from ..shapefile.ragged import Ragged
 
 __all__ = ["Deep", "read_deep"]

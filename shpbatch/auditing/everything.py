@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from ..errors import ShpbatchError
 from ..findings import Finding
-from ..mapping import Mapping, new_run_id
 from ..models import Outcome, Problem, Source
-from ..progress import Mode
-from ..settings import RunOptions, pool_options
-from ..stop import Stop
+from ..pool.stop import Stop
+from ..reporting.progress import Mode
+from ..running.mapping import Mapping, new_run_id
+from ..running.settings import RunOptions, pool_options
 from .deep import Deep, read_deep
 from .grid import LayerAudit
 from .look import refusal, sorted_findings

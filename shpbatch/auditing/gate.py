@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..discover import Found
 from ..errors import PlanError
+from ..planning.discover import Found
 from . import audit_found
 from .contract_file import read_contract
 from .grid import SEVERITIES

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..crs_doctor import CrsReport
-from ..encoding_doctor import EncodingReport
+from ..doctors.crs import CrsReport
+from ..doctors.encoding import EncodingReport
 from ..findings import Finding, Severity
 from ..models import Bounds4, Header, Source
 from ..shapefile.bundle import MAIN

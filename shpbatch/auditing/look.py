@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ..encoding_doctor import examine_encoding
+from ..doctors.encoding import examine_encoding
 from ..errors import ShpbatchError
 from ..findings import Finding
 from ..header import read_header

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 
-from ..crs_doctor import examine_crs
+from ..doctors.crs import examine_crs
 from ..findings import Finding, Severity
 from ..models import Header
 from .grid import LayerAudit

@@ -6,7 +6,7 @@ import shlex
 
 from ..findings import Finding
 from ..models import Source
-from ..talk import one_line
+from ..reporting.talk import one_line
 from .contract import type_text
 from .grid import LayerAudit
 

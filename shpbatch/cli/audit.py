@@ -66,7 +66,7 @@ def command(src: tuple[str, ...], **options: Any) -> None:
     shpbatch audit incoming/ --expect expect.yaml --fail-on warning
     """
     from ..auditing import audit
-    from ..stop import Stop
+    from ..pool.stop import Stop
 
     if options["as_json"] and options["as_csv"]:
         raise click.UsageError("--json and --csv both go to stdout: choose one")

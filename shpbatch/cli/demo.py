@@ -25,7 +25,7 @@ def command(output: str | None) -> None:
     One of the layers is corrupt on purpose: it fails, all others are done.
     """
     from .. import api
-    from ..report import as_json, summary
+    from ..reporting.report import as_json, summary
 
     folder = Path(output or tempfile.mkdtemp(prefix="shpbatch-demo-"))
     source, out = folder / "sample_data", folder / "out"

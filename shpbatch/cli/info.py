@@ -23,10 +23,10 @@ def command(src: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
     Headers only: some 100 µs a layer, and nothing is changed.
     """
-    from ..discover import discover
     from ..errors import ShpbatchError
     from ..header import read_header
-    from ..talk import one_line
+    from ..planning.discover import discover
+    from ..reporting.talk import one_line
 
     failed = False
     for source in discover(src, **options).sources:

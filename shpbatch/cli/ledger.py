@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from ..destination import STATE
 from ..errors import PlanError
-from ..ledger import LEDGER, Ledger, is_there
+from ..publishing.destination import STATE
+from ..publishing.ledger import LEDGER, Ledger, is_there
 
 __all__ = ["opened"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..errors import PlanError
-from ..talk import one_line
+from ..reporting.talk import one_line
 from .ledger import opened
 
 __all__ = ["command"]

@@ -50,7 +50,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from ..aspects import nearest
+            from ..engine.aspects import nearest
 
             raise click.UsageError(f"no command '{args[0]}'{nearest(args[0], list(COMMANDS))}", ctx)
         return super().resolve_command(ctx, args)
@@ -69,7 +69,7 @@ def cli() -> None:
 def main() -> None:
     """Entry point: errors of ours are one sentence and an exit code."""
     from ..errors import ShpbatchError
-    from ..talk import print_line
+    from ..reporting.talk import print_line
 
     # numpy starts a thread a core for its linear algebra, of which there is none here: 0.1 s.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -180,7 +180,7 @@ def recipe_of(
     RecipeError
         For what is wrong with the recipe itself.
     """
-    from ..recipe import as_recipe, parse_chain, parse_words, read_recipe
+    from ..recipes.recipe import as_recipe, parse_chain, parse_words, read_recipe
 
     chain: list[str] = ctx.meta.get("chain", [])
     if sum(map(bool, (recipe, pipeline, chain))) > 1:

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from ..models import Header, Task
-from ..planning import Plan
-from ..talk import one_line
+from ..planning.plan import Plan
+from ..reporting.talk import one_line
 from .options import ChainCommand, layout_options, recipe_options, source_options
 from .policies import policy_options
 from .run import planned

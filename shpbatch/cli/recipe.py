@@ -23,7 +23,7 @@ def schema() -> None:
     # first line of a recipe, for editors with the YAML language server:
     # yaml-language-server: $schema=recipe.schema.json
     """
-    from ..recipe_file import recipe_schema
+    from ..recipes.file import recipe_schema
 
     click.echo(json.dumps(recipe_schema(), indent=2))
 
@@ -32,8 +32,8 @@ def schema() -> None:
 @click.argument("path", type=click.Path())
 def check(path: str) -> None:
     """Check a recipe file; every mistake is told with line and column."""
-    from ..recipe import read_recipe
-    from ..talk import one_line
+    from ..recipes.recipe import read_recipe
+    from ..reporting.talk import one_line
 
     steps = read_recipe(path).steps
     names = " ! ".join(s.name for s in steps)

@@ -79,8 +79,8 @@ def command(src: tuple[str, ...], output: str, as_json: bool, quiet: bool, **opt
     shpbatch repair data/ -o repaired/
     shpbatch repair broken.shp -o repaired/ --dry-run
     """
+    from ..pool.stop import Stop
     from ..salvaging import TABLE, repair, repair_code, repair_json
-    from ..stop import Stop
 
     stop = Stop()
 
@@ -111,8 +111,8 @@ def _print(report: Report, quiet: bool, table: Path | None) -> None:
     """A line a layer, what was done to it below."""
     from collections import Counter
 
+    from ..reporting.talk import one_line, visible
     from ..salvaging import state_of
-    from ..talk import one_line, visible
 
     for outcome in report.outcomes:
         if not (quiet and state_of(outcome) in ("whole", "up-to-date")):

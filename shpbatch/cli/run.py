@@ -150,7 +150,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
             print_refusal(error)
         raise
     _print(report, options["as_json"], options["quiet"])
-    from ..report import exit_code
+    from ..reporting.report import exit_code
 
     sys.exit(exit_code(report, options["exit_nothing"]))
 
@@ -167,8 +167,8 @@ def planned(ctx: click.Context, options: dict[str, Any], headers: int | None = N
 def execute(ctx: click.Context, options: dict[str, Any]) -> Report:
     """Plan and run, with signals turned into an orderly stop."""
     from .. import api
-    from ..planning import HEADERS
-    from ..pool import Stop
+    from ..planning.plan import HEADERS
+    from ..pool.tasks import Stop
 
     stop = Stop()
 
@@ -184,7 +184,7 @@ def execute(ctx: click.Context, options: dict[str, Any]) -> Report:
 def _settings(options: dict[str, Any], layout: bool) -> dict[str, Any]:
     """Options of the command line as fields of RunOptions: those of the plan, or the others."""
     if layout:
-        from ..settings import RunOptions
+        from ..running.settings import RunOptions
 
         names = {f.name for f in fields(RunOptions)} - {*_RUN_ONLY, *_TOLD_TWICE}
         if_exists = "overwrite" if options["overwrite"] else options["if_exists"]
@@ -201,9 +201,9 @@ def _print(report: Report, as_json: bool, quiet: bool) -> None:
     """The object on stdout and the talk on stderr, or the summary on stdout."""
     import json
 
-    from ..report import as_json as json_object
-    from ..report import summary
-    from ..talk import print_line, visible
+    from ..reporting.report import as_json as json_object
+    from ..reporting.report import summary
+    from ..reporting.talk import print_line, visible
 
     if as_json:
         click.echo(json.dumps(json_object(report)))
@@ -219,7 +219,7 @@ def print_refusal(error: ShpbatchError) -> None:
     """The object for a request that was refused before any file."""
     import json
 
-    from ..report import as_json
+    from ..reporting.report import as_json
     from .main import exit_code_of
 
     refused = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..talk import one_line
+from ..reporting.talk import one_line
 from .ledger import opened
 
 __all__ = ["command"]

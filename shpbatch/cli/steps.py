@@ -8,7 +8,7 @@ import types
 
 import click
 
-from ..registry import STEPS, Parameter, Step
+from ..engine.registry import STEPS, Parameter, Step
 
 __all__ = ["command"]
 
@@ -20,7 +20,7 @@ def command(name: str | None, as_json: bool) -> None:
     """List the steps, or explain one (its parameters, method and other names)."""
     steps = [STEPS[name]] if name else list(STEPS)
     if as_json:
-        from ..recipe_check import step_schema
+        from ..recipes.check import step_schema
 
         click.echo(json.dumps({step.name: step_schema(step) for step in steps}, indent=2))
     elif name:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from ..staleness import edited
-from ..talk import one_line
+from ..publishing.staleness import edited
+from ..reporting.talk import one_line
 from .ledger import opened
 
 __all__ = ["command"]

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..account import Account
-from ..crs_identity import identified
+from ..crs.identity import identified
 from ..errors import WriteError
 from ..models import Header
-from ..output import STEM, Output
 from ..policy import Policy
 from ..shapefile.spilled import OVERFLOW
 from ..sinks import unique
+from ..writing.output import STEM, Output
 from .compare import Digest, same_crs
 from .joined import Table, joined
 from .table import GEOMETRY, Staging

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..account import Account
-from ..columns import field_of, kind_of
+from ..engine.columns import field_of, kind_of
 from ..errors import ReadError, ShpbatchError
-from ..field_names import layer_names
+from ..fields.names import layer_names
+from ..fields.new import holdable
 from ..foreign import files_of
 from ..header import shape_code
 from ..models import Header
-from ..new_fields import holdable
 from ..shapefile.columns import array_of
 from ..shapefile.crs import esri_wkt
 from ..shapefile.encode import encode

@@ -6,10 +6,10 @@ from functools import lru_cache
 
 import shapely
 
-from ..aspects import OtherLayer
+from ..engine.aspects import OtherLayer
+from ..engine.reading import read_layer
 from ..errors import LayerError, StepError
 from ..models import Source
-from ..reading import read_layer
 
 __all__ = ["load_other"]
 

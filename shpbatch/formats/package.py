@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..account import Account
-from ..output import STEM, Output
 from ..policy import Policy
 from ..shapefile.spilled import OVERFLOW
+from ..writing.output import STEM, Output
 from .become import ours, put
 
 __all__ = ["pack"]

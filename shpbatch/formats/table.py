@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..account import Account
-from ..columns import without_bad_values
+from ..engine.columns import without_bad_values
+from ..engine.reading import layer_of
 from ..models import Field, Header, Source
-from ..reading import layer_of
 from ..shapefile.reader import Reader
 from ..shapefile.spilled import OVERFLOW, read_spilled
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from ..layer import Layer
+    from ..engine.layer import Layer
 
 __all__ = ["GEOMETRY", "Staging", "WholeColumn"]
 

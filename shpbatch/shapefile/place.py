@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ..crs_identity import identified, in_degrees
+from ..crs.identity import identified, in_degrees
 from ..models import Bounds4
 from .crs import esri_wkt
 

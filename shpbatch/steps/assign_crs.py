@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from ..aspects import CRS, Header
-from ..registry import step
+from ..engine.aspects import CRS, Header
+from ..engine.registry import step
 
 
 @step

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 import shapely
 from annotated_types import Ge
 
-from ..aspects import Geometry, Header, Rejected
-from ..geometry import attempt
-from ..registry import step
+from ..engine.aspects import Geometry, Header, Rejected
+from ..engine.geometry import attempt
+from ..engine.registry import step
 
 
 @step

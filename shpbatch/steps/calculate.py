@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from .. import expressions
 from ..account import tell_loss
-from ..aspects import Expression, Fields, Header
-from ..columns import field_of, with_field
-from ..declared import declared, metadata_of
+from ..engine.aspects import Expression, Fields, Header
+from ..engine.columns import field_of, with_field
+from ..engine.registry import step
 from ..errors import StepError
-from ..new_fields import check_name
-from ..registry import step
+from ..fields.declared import declared, metadata_of
+from ..fields.new import check_name
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import shapely
 
-from ..aspects import Geometry, Header
-from ..registry import step
+from ..engine.aspects import Geometry, Header
+from ..engine.registry import step
 
 
 @step

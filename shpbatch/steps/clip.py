@@ -11,10 +11,10 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from ..aspects import BBox, Geometry, Header, OtherLayer, Rejected, Rows
+from ..engine.aspects import BBox, Geometry, Header, OtherLayer, Rejected, Rows
+from ..engine.geometry import attempt, of_dimension
+from ..engine.registry import step
 from ..errors import CRSError, StepError
-from ..geometry import attempt, of_dimension
-from ..registry import step
 
 
 @step
@@ -156,7 +156,7 @@ def _moved(area: BaseGeometry, like: OtherLayer, crs: str) -> BaseGeometry:
     from pyproj import CRS
     from pyproj.exceptions import CRSError as Unreadable
 
-    from ..crs_operation import transformer
+    from ..crs.operation import transformer
 
     try:
         same = CRS(like.crs) == CRS(crs)

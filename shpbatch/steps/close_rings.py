@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..aspects import Vertices
-from ..registry import step
+from ..engine.aspects import Vertices
+from ..engine.registry import step
 from ..shapefile.edit import regrouped
 from ..shapefile.flaws import open_rings
 from ..shapefile.records import ragged_index

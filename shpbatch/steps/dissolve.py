@@ -10,10 +10,10 @@ import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
-from ..aspects import Aggregate, FieldName, Fields, Geometry, Header, Rows, find_field
-from ..columns import field_of, kind_of, with_field
+from ..engine.aspects import Aggregate, FieldName, Fields, Geometry, Header, Rows, find_field
+from ..engine.columns import field_of, kind_of, with_field
+from ..engine.registry import step
 from ..errors import StepError
-from ..registry import step
 from ..shapefile.values import ARROW_TYPES
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ..aspects import Rejected, Vertices
-from ..registry import step
+from ..engine.aspects import Rejected, Vertices
+from ..engine.registry import step
 from ..shapefile.edit import without_parts
 from ..shapefile.flaws import short_parts
 

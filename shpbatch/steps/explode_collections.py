@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import shapely
 
-from ..aspects import Geometry, Header, Rows
-from ..registry import step
+from ..engine.aspects import Geometry, Header, Rows
+from ..engine.registry import step
 
 
 @step

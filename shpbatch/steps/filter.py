@@ -7,10 +7,10 @@ from typing import Annotated
 import numpy as np
 
 from .. import expressions
-from ..aspects import BBox, Bounds, Expression, Fields, Geometry, Header, Rejected, Rows
+from ..engine.aspects import BBox, Bounds, Expression, Fields, Geometry, Header, Rejected, Rows
+from ..engine.geometry import attempt
+from ..engine.registry import step
 from ..errors import StepError
-from ..geometry import attempt
-from ..registry import step
 
 
 @step(name="filter")

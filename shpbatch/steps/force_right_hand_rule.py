@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..aspects import Vertices
-from ..registry import step
+from ..engine.aspects import Vertices
+from ..engine.registry import step
 from ..shapefile.flaws import backwards
 from ..shapefile.ragged import turned
 from ..shapefile.types import POLYGON, family

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 import numpy as np
 import shapely
 
-from ..aspects import Geometry, Header, Rejected
-from ..geometry import attempt, of_dimension
-from ..registry import step
-from ..repairs import tell_repairs
+from ..engine.aspects import Geometry, Header, Rejected
+from ..engine.geometry import attempt, of_dimension
+from ..engine.registry import step
+from ..writing.repairs import tell_repairs
 
 
 @step

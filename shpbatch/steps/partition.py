@@ -7,8 +7,8 @@ from typing import Annotated
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..aspects import FieldName, Fields, Sinks
-from ..registry import step
+from ..engine.aspects import FieldName, Fields, Sinks
+from ..engine.registry import step
 
 #: GDAL's (and Hive's) name for the partition of NULL.
 NULL = "__HIVE_DEFAULT_PARTITION__"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from ..aspects import Header
+from ..engine.aspects import Header
+from ..engine.registry import step
 from ..errors import StepError
-from ..registry import step
 from ..shapefile.dbf import WITH_MEMO
 from ..shapefile.encoding import codec_of_cpg
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
-from ..aspects import Vertices
-from ..registry import step
+from ..engine.aspects import Vertices
+from ..engine.registry import step
 from ..shapefile.edit import without_vertices
 from ..shapefile.flaws import repeated
 from ..shapefile.ragged import Ragged

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..aspects import Rows, Vertices
-from ..registry import step
+from ..engine.aspects import Rows, Vertices
+from ..engine.registry import step
 
 
 @step

@@ -7,8 +7,8 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Lt
 
-from ..aspects import Vertices
-from ..registry import step
+from ..engine.aspects import Vertices
+from ..engine.registry import step
 from ..shapefile.edit import regrouped
 from ..shapefile.flaws import cycles, open_rings, spikes, turning_back
 from ..shapefile.ragged import Ragged, offsets_of

@@ -9,10 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from ..aspects import FileName, Header, Names, Renaming, find_field
+from ..engine.aspects import FileName, Header, Names, Renaming, find_field
+from ..engine.registry import step
 from ..errors import StepError
-from ..field_mapping import read_mapping
-from ..registry import step
+from ..fields.mapping import read_mapping
 
 
 @step

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from .. import crs_operation
 from ..account import tell_loss
-from ..aspects import CRS, Coords, Header
-from ..crs_identity import readable
+from ..crs import operation as crs_operation
+from ..crs.identity import readable
+from ..engine.aspects import CRS, Coords, Header
+from ..engine.registry import step
 from ..errors import CRSError
-from ..registry import step
 
 if TYPE_CHECKING:
     from pyproj import Transformer

@@ -9,8 +9,8 @@ import numpy as np
 import shapely
 from annotated_types import Gt
 
-from ..aspects import Geometry, Header, Rejected
-from ..registry import step
+from ..engine.aspects import Geometry, Header, Rejected
+from ..engine.registry import step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from ..aspects import FieldName, Header, find_field
+from ..engine.aspects import FieldName, Header, find_field
+from ..engine.registry import step
 from ..errors import StepError
-from ..registry import step
 
 
 @step

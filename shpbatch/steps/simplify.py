@@ -9,9 +9,9 @@ import numpy as np
 import shapely
 from annotated_types import Gt
 
-from ..aspects import Geometry, Header, Rejected
-from ..geometry import attempt
-from ..registry import step
+from ..engine.aspects import Geometry, Header, Rejected
+from ..engine.geometry import attempt
+from ..engine.registry import step
 
 
 @step

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..aspects import Coords, Header
-from ..registry import step
+from ..engine.aspects import Coords, Header
+from ..engine.registry import step
 
 
 @step

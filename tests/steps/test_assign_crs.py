@@ -5,10 +5,10 @@ from __future__ import annotations
 import oracle
 import pytest
 
-from shpbatch.engine import apply_header
+from shpbatch.engine.apply import apply_header
 from shpbatch.errors import RecipeError
 from shpbatch.models import Header
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 
 EXAMPLES = ["--crs EPSG:3857"]
 

@@ -9,9 +9,9 @@ import oracle
 import pytest
 import shapely
 
+from shpbatch.engine.fit import fit
 from shpbatch.errors import RecipeError
-from shpbatch.fit import fit
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 from shpbatch.steps.buffer import buffer
 
 OPTIONS = (

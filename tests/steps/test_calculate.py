@@ -6,10 +6,10 @@ import oracle
 import pyarrow as pa
 import pytest
 
-from shpbatch.engine import apply_header
+from shpbatch.engine.apply import apply_header
 from shpbatch.errors import RecipeError, StepError
 from shpbatch.models import Field, Header
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 from shpbatch.steps.calculate import calculate
 
 EXAMPLES = ["--field x --expression 'FID + 1'", "--field a --expression OGR_GEOM_AREA"]

@@ -10,9 +10,9 @@ import pyogrio.raw
 import pytest
 import shapely
 
-from shpbatch.engine import apply_header
+from shpbatch.engine.apply import apply_header
 from shpbatch.errors import RecipeError, StepError
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 from shpbatch.steps.clip import clip
 
 pytestmark = pytest.mark.filterwarnings("ignore:'crs' was not provided")

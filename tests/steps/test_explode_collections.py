@@ -7,7 +7,7 @@ import oracle
 import pytest
 
 from shpbatch.errors import RecipeError
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 from shpbatch.steps.explode_collections import explode_collections
 
 

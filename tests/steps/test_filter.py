@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 import shapely
 
-from shpbatch.engine import apply_header
+from shpbatch.engine.apply import apply_header
 from shpbatch.errors import RecipeError, StepError
 from shpbatch.models import Header
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 from shpbatch.steps.filter import by_where
 
 EXAMPLES = ["--where 'FID % 2 = 0'", "--bbox=-100,0,50,40"]

@@ -9,10 +9,10 @@ import oracle
 import pytest
 import shapely
 
+from shpbatch.engine.fit import fit
+from shpbatch.engine.geometry import of_dimension
 from shpbatch.errors import RecipeError
-from shpbatch.fit import fit
-from shpbatch.geometry import of_dimension
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 from shpbatch.steps.make_valid import make_valid
 
 BOW = "POLYGON ((0 0, 2 2, 2 0, 0 2, 0 0))"  # two triangles of area 1 each

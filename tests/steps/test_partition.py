@@ -12,7 +12,7 @@ import pytest
 import shapefiles as make
 
 import shpbatch
-from shpbatch.reading import read_layer
+from shpbatch.engine.reading import read_layer
 from shpbatch.sinks import file_name, sink_paths
 from shpbatch.steps.partition import NULL, partition
 

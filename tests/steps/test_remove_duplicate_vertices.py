@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ringed import SQUARE, Ring, contents, done, layer_of, wild
 
 from shpbatch.errors import RecipeError
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 
 EXAMPLES = ["", "--tolerance {length}"]
 

@@ -14,10 +14,10 @@ import pytest
 import shapefiles as make
 
 import shpbatch
-from shpbatch.engine import apply_header
+from shpbatch.engine.apply import apply_header
 from shpbatch.errors import PlanError, RecipeError, ShpbatchError, StepError
 from shpbatch.models import Field, Header, Outcome
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 
 EXAMPLES = ["--fields other={text}", "--fields a_name_of_many_bytes={number}"]
 SIDS = oracle.SAMPLES / "census/sids.shp"

@@ -9,11 +9,11 @@ import oracle
 import pytest
 import shapely
 
-from shpbatch.engine import apply_header
+from shpbatch.engine.apply import apply_header
+from shpbatch.engine.fit import fit
 from shpbatch.errors import CRSError, RecipeError
-from shpbatch.fit import fit
 from shpbatch.models import Header
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 
 EXAMPLES = ["--dst-crs EPSG:3857 --src-crs EPSG:4326"]
 

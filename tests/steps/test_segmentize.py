@@ -8,7 +8,7 @@ import pytest
 import shapely
 
 from shpbatch.errors import RecipeError
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 from shpbatch.steps.segmentize import MOST_VERTICES, segmentize
 
 

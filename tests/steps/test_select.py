@@ -49,9 +49,9 @@ def test_refusals(chain: str, code: str) -> None:
 
 
 def test_names_that_differ_only_by_case() -> None:
-    from shpbatch.engine import apply_header
+    from shpbatch.engine.apply import apply_header
     from shpbatch.models import Field
-    from shpbatch.recipe import parse_chain
+    from shpbatch.recipes.recipe import parse_chain
 
     header = Header("Point", fields=(Field("NAME", "C", 5), Field("name", "C", 6)))
     assert apply_header(parse_chain("select name"), header).fields == (Field("name", "C", 6),)

@@ -10,11 +10,11 @@ import shapefiles as make
 import shapely
 
 import shpbatch
-from shpbatch.engine import apply_header
+from shpbatch.engine.apply import apply_header
+from shpbatch.engine.reading import read_layer
 from shpbatch.header import read_header
 from shpbatch.models import Header
-from shpbatch.reading import read_layer
-from shpbatch.recipe import parse_chain
+from shpbatch.recipes.recipe import parse_chain
 from shpbatch.shapefile.ragged import signed_areas
 
 EXAMPLES = [""]

@@ -1,0 +1,1 @@
+"""What a CRS is, and which operation leads from one to another."""

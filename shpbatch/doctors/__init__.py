@@ -1,0 +1,1 @@
+"""What is wrong with a layer: its CRS, its text, its geometries, its files."""

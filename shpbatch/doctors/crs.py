@@ -1,0 +1,226 @@
+"""How sure the CRS of a layer is, whether its coordinates fit it, and what else it may be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..crs.identity import Identity, identified, in_degrees
+from ..findings import Finding
+from ..models import Bounds4, Header
+
+__all__ = ["SURE", "CrsReport", "examine_crs"]
+
+#: From here on a candidate is assigned where that is asked for.
+SURE = 0.8
+#: Degrees by which coordinates may leave the area of use, and their share of its size.
+MARGIN, SHARE = 2.0, 0.25
+#: Half of the equator in Web Mercator, metres.
+MERCATOR = 20_037_508.35
+#: Eastings and northings of UTM, metres.
+EASTINGS, NORTHINGS = (100_000.0, 900_000.0), (0.0, 10_000_000.0)
+
+
+@dataclass(frozen=True, slots=True)
+class CrsReport:
+    """The CRS of a layer.
+
+    Attributes
+    ----------
+    name : str or None
+        As PROJ knows it; None where there is none, or none that can be read.
+    code : str or None
+        ``EPSG:4326``; None where no code is sure.
+    confidence : float
+        0 to 1: how sure the code, or without one the CRS, is.
+    candidates : tuple of (str, float)
+        CRS that the extent and sister layers speak for, likeliest first.
+    findings : tuple of Finding
+    """
+
+    name: str | None
+    code: str | None
+    confidence: float
+    candidates: tuple[tuple[str, float], ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def examine_crs(header: Header, sisters: Sequence[Header] = ()) -> CrsReport:
+    """Examine the CRS of a layer.
+
+    Parameters
+    ----------
+    header : Header
+    sisters : sequence of Header
+        Of layers in the same folder.
+    """
+    known = None if header.crs is None else identified(header.crs)
+    if known is None:
+        return _unknown(header, candidates(header, sisters))
+    findings = _plausible(header, known)
+    likely = candidates(header, sisters) if findings else ()
+    if known.code is None or known.confidence < 0.5:
+        reason = f"'{known.name}' is no CRS of EPSG, or one that is only like it"
+        findings = (*findings, Finding("crs-uncoded", "note", reason))
+    sure = known.code if known.confidence >= 0.5 else None
+    return CrsReport(known.name, sure, known.confidence or 0.5, likely, findings)
+
+
+def _unknown(header: Header, likely: tuple[tuple[str, float], ...]) -> CrsReport:
+    codes = [p.code for p in header.problems]
+    best = likely[0][0] if likely else "EPSG:…"
+    perhaps = f"; perhaps {best} ({likely[0][1]:.0%})" if likely else ""
+    if header.crs is not None or "prj-unreadable" in codes:
+        reason = f"the .prj is no CRS that PROJ can read{perhaps}"
+        finding = Finding("crs-unreadable", "error", reason, f"--src-crs {best}")
+    else:
+        reason = f"no .prj: the CRS is unknown{perhaps}"
+        finding = Finding("crs-missing", "warning", reason, f"--src-crs-default {best}")
+    return CrsReport(None, None, 0.0, likely, (finding,))
+
+
+# -- coordinates that a CRS cannot have ---------------------------------------
+
+
+def _plausible(header: Header, known: Identity) -> tuple[Finding, ...]:
+    """Coordinates against the units of the CRS and its area of use."""
+    if header.bounds is None or header.crs is None:
+        return ()
+    box = header.bounds
+    if known.geographic:
+        if not _like_degrees(box):
+            return (_not_degrees(box),)
+        degrees: Bounds4 | None = box
+    else:
+        if _like_degrees(box) and _meets(box, known.area):
+            reason = "coordinates are degrees, but the CRS is in metres or feet"
+            return (Finding("crs-in-degrees", "error", reason, "--src-crs EPSG:4326"),)
+        degrees = in_degrees(header.crs, box)
+    return _inside(degrees, known)
+
+
+def _not_degrees(box: Bounds4) -> Finding:
+    west, south, east, north = box
+    if abs(west) <= 90 and abs(east) <= 90 and abs(south) <= 180 and abs(north) <= 180:
+        reason = "latitudes are beyond 90 degrees: x and y are swapped"
+        return Finding("axes-swapped", "error", reason, "! swap-xy")
+    reason = f"the CRS is in degrees, but coordinates reach {max(map(abs, box)):,.0f}"
+    return Finding("crs-not-degrees", "error", reason, "--src-crs EPSG:…")
+
+
+def _inside(degrees: Bounds4 | None, known: Identity) -> tuple[Finding, ...]:
+    if degrees is None or known.area is None or _meets(degrees, known.area):
+        return ()
+    west, south, east, north = degrees
+    if known.geographic and _meets((south, west, north, east), known.area):
+        reason = f"x and y are swapped: only then they are where {known.name} is used"
+        return (Finding("axes-swapped", "warning", reason, "! swap-xy"),)
+    reason = (
+        f"coordinates are around {(west + east) / 2:.1f}°, {(south + north) / 2:.1f}°, "
+        f"far from where {known.name} is used"
+    )
+    return (Finding("crs-elsewhere", "warning", reason, "--src-crs EPSG:…"),)
+
+
+def _like_degrees(box: Bounds4) -> bool:
+    west, south, east, north = box
+    return abs(west) <= 360.001 and abs(east) <= 360.001 and abs(south) <= 90.001 >= abs(north)
+
+
+def _meets(box: Bounds4, area: Bounds4 | None) -> bool:
+    """Whether two boxes of degrees meet, with a margin; the world is round."""
+    if area is None:
+        return True
+    west, south, east, north = area
+    east += 360 * (east < west)
+    wide = MARGIN + SHARE * max(east - west, north - south)
+    if box[3] < south - wide or box[1] > north + wide:
+        return False
+    right = box[2] + 360 * (box[2] < box[0])
+    return any(
+        box[0] + turn <= east + wide and right + turn >= west - wide for turn in (-360, 0, 360)
+    )
+
+
+# -- what it may be -------------------------------------------------------------
+
+
+def candidates(header: Header, sisters: Sequence[Header] = ()) -> tuple[tuple[str, float], ...]:
+    """CRS that a layer without one may be in, likeliest first.
+
+    Sisters whose coordinates are about the same speak for theirs; an extent
+    alone says little, as each zone of UTM has the same numbers.
+    """
+    if header.bounds is None:
+        return ()
+    found: dict[str, float] = {}
+    for crs, share in _of_sisters(header, sisters).items():
+        found[crs] = max(found.get(crs, 0.0), share)
+    for crs, share in _of_extent(header.bounds, sisters).items():
+        found[crs] = max(found.get(crs, 0.0), share)
+    return tuple(sorted(found.items(), key=lambda item: -item[1])[:4])
+
+
+def _of_sisters(header: Header, sisters: Sequence[Header]) -> dict[str, float]:
+    """CRS of sisters that lie where the layer lies, by the numbers."""
+    assert header.bounds is not None
+    near: Counter[str] = Counter()
+    all_of: Counter[str] = Counter()
+    for sister in sisters:
+        known = None if sister.crs is None else identified(sister.crs)
+        if known is None or sister.crs is None or sister.bounds is None:
+            continue
+        name = known.code if known.code and known.confidence >= 0.7 else sister.crs
+        all_of[name] += 1
+        same_kind = known.geographic == _like_degrees(header.bounds)
+        near[name] += same_kind and _overlap(header.bounds, sister.bounds)
+    agreed = len(all_of) == 1
+    found = {}
+    for name, count in near.items():
+        if count:
+            found[name] = (0.9 if count > 1 else 0.75) if agreed else 0.6
+    return found
+
+
+def _overlap(box: Bounds4, other: Bounds4) -> bool:
+    """Whether boxes of about one size share most of the smaller one."""
+    width = min(box[2], other[2]) - max(box[0], other[0])
+    height = min(box[3], other[3]) - max(box[1], other[1])
+    sizes = [max(b[2] - b[0], b[3] - b[1]) for b in (box, other)]
+    if width < 0 or height < 0 or max(sizes) > 100 * max(min(sizes), 1e-9):
+        return False
+    areas = [max(b[2] - b[0], 1e-9) * max(b[3] - b[1], 1e-9) for b in (box, other)]
+    return max(width, 1e-9) * max(height, 1e-9) >= 0.5 * min(areas)
+
+
+def _of_extent(box: Bounds4, sisters: Sequence[Header]) -> dict[str, float]:
+    if _like_degrees(box):
+        return {"EPSG:4326": 0.6}  # degrees, of some datum
+    found: dict[str, float] = {}
+    if all(abs(v) <= MERCATOR for v in box) and max(map(abs, box)) > EASTINGS[1]:
+        found["EPSG:3857"] = 0.3
+    places = [p for s in sisters if (p := _place(s)) is not None]
+    for crs in {*found, *(_utm(p) for p in places if _like_utm(box))}:
+        moved = in_degrees(crs, box)
+        if moved and any(_overlap(moved, place) for place in places):
+            found[crs] = 0.7
+    return found
+
+
+def _place(sister: Header) -> Bounds4 | None:
+    if sister.crs is None or sister.bounds is None or identified(sister.crs) is None:
+        return None
+    return in_degrees(sister.crs, sister.bounds)
+
+
+def _like_utm(box: Bounds4) -> bool:
+    inside = EASTINGS[0] <= box[0] <= box[2] <= EASTINGS[1]
+    return inside and NORTHINGS[0] <= box[1] <= box[3] <= NORTHINGS[1]
+
+
+def _utm(place: Bounds4) -> str:
+    """Zone of UTM (WGS 84) of the middle of a box of degrees."""
+    lon, lat = (place[0] + place[2]) / 2, (place[1] + place[3]) / 2
+    zone = min(60, max(1, int((lon + 180) // 6) + 1))
+    return f"EPSG:{326 if lat >= 0 else 327}{zone:02d}"

@@ -1,0 +1,97 @@
+"""How sure the encoding of a layer is, and what its text looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..findings import Finding
+from ..models import Header, Source
+from ..shapefile.bundle import Bundle
+from ..shapefile.dbf import parse_table
+from ..shapefile.weighing import tokens_of, weigh
+
+__all__ = ["EncodingReport", "examine_encoding"]
+
+#: Bytes of the .dbf that are looked at, candidates and texts that are shown.
+LOOKED_AT, CANDIDATES, SAMPLES = 1 << 18, 4, 5
+#: Below this an encoding is doubtful.
+DOUBTFUL = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingReport:
+    """The encoding of a layer's text.
+
+    Attributes
+    ----------
+    encoding, told : str
+        Python codec, and what told it: ``cpg``, ``ldid``, ``bytes`` (valid
+        UTF-8), ``guess``, ``option``, ``default`` (all is ASCII).
+    confidence : float
+        0 to 1.
+    candidates : tuple of (str, float)
+        Other codecs that the bytes can be in, likeliest first; those of a text that is ASCII
+        are none.
+    samples : tuple of str
+        Words that are not ASCII, decoded.
+    findings : tuple of Finding
+    """
+
+    encoding: str
+    told: str
+    confidence: float
+    candidates: tuple[tuple[str, float], ...] = ()
+    samples: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def examine_encoding(source: Source, header: Header) -> EncodingReport:
+    """Examine the text of a layer, whose header was read.
+
+    Parameters
+    ----------
+    source : Source
+    header : Header
+
+    Raises
+    ------
+    ReadError, SourceError
+        Where the ``.dbf`` cannot be read.
+    """
+    words = tokens_of(_parts(source)) if header.fields else []
+    samples = tuple(w.decode(header.encoding, "replace") for w in words[:SAMPLES])
+    doubt = next((p.reason for p in header.problems if p.code == "encoding-doubtful"), None)
+    doubtful = bool(words) and header.encoding_confidence < DOUBTFUL
+    ranked = weigh(words) if doubtful or (doubt and words) else []
+    others = tuple((c, s) for c, s in ranked if c != header.encoding)[:CANDIDATES]
+    findings = (_finding(header, doubt, others, doubtful),) if doubt or doubtful else ()
+    return EncodingReport(
+        header.encoding,
+        header.encoding_from,
+        header.encoding_confidence,
+        others,
+        samples,
+        findings,
+    )
+
+
+def _finding(
+    header: Header, doubt: str | None, others: tuple[tuple[str, float], ...], doubtful: bool
+) -> Finding:
+    reason = doubt or f"the text is hardly {header.encoding}, which the file says"
+    best = others[0][0] if others and header.encoding_from != "guess" else header.encoding
+    return Finding(
+        "encoding-doubtful",
+        "warning" if doubtful else "note",
+        reason,
+        f"--encoding {best}" if doubtful else "! recode --encoding UTF-8",
+    )
+
+
+def _parts(source: Source) -> Iterator[bytes]:
+    """Field names and the first rows of a ``.dbf``."""
+    data = Bundle.of(source).read("dbf", LOOKED_AT)
+    table = parse_table(data, source.name)
+    yield b" ".join(d.name for d in table.descriptors)
+    yield data[table.start :]

@@ -1,0 +1,79 @@
+"""Geometry that a step gave back, put into its layer: moved, edited or new."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import StepError
+from ..shapefile.edit import same_rows
+from ..shapefile.encode import encode
+from ..shapefile.ragged import Ragged, ring_reversed
+from ..shapefile.records import HEAD, Records, join_records
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .layer import Layer
+
+__all__ = ["put_coords", "put_shapes", "put_vertices", "tell_changed"]
+
+
+def put_coords(layer: Layer, coords: NDArray[np.float64]) -> Layer:
+    """The layer with its vertices moved; rings that were mirrored by that are turned back."""
+    before = layer.vertices()
+    if len(coords) != len(before.coords):
+        raise StepError(
+            f"{len(coords)} vertices for {len(before.coords)}; a step on Coords keeps them",
+            "row-mismatch",
+        )
+    moved = ring_reversed(before, before.moved(coords))
+    return replace(layer, ragged=moved, code=moved.code, records=None, shapes=None, origin=None)
+
+
+def put_shapes(layer: Layer, shapes: NDArray[np.object_]) -> Layer:
+    """The layer with these geometries; rows whose geometry is the same object keep their bytes."""
+    if len(shapes) != len(layer):
+        raise StepError(
+            f"{len(shapes)} geometries for {len(layer)} features; return Rows as well",
+            "row-mismatch",
+        )
+    return replace(layer, shapes=shapes)
+
+
+def put_vertices(layer: Layer, made: Ragged) -> Layer:
+    """The layer with other vertices; rows whose vertices are the same keep their bytes."""
+    before = layer.vertices()
+    if len(made) != len(layer):
+        raise StepError(
+            f"vertices of {len(made)} rows for {len(layer)} features; a step on Vertices keeps "
+            "rows, or returns Rows as well",
+            "row-mismatch",
+        )
+    same = np.ones(len(layer), bool) if made is before else same_rows(before, made)
+    if same.all() and (layer.shapes is None or not layer.changed().any()):
+        return layer
+    records, kept = None, layer.encoded(made.code)
+    if same.any() and _of_type(kept, made.code):
+        new = encode(made.take(np.flatnonzero(~same)))
+        records = join_records(kept.take(np.flatnonzero(same)), new, ~same)
+    return replace(layer, ragged=made, code=made.code, records=records, shapes=None, origin=None)
+
+
+def _of_type(records: Records, code: int) -> bool:
+    """Whether records can stand beside those of a type: no other type is among them."""
+    return bool(np.isin(records.words(HEAD, "<i4"), (0, code)).all())
+
+
+def tell_changed(step: str, before: Layer, after: Layer) -> None:
+    """Count the features that a step on Vertices changed, and those it left without geometry."""
+    was, now = before.vertices(), after.vertices()
+    if was is now:
+        return
+    before.account.note(f"{step} changed features", int((~same_rows(was, now)).sum()))
+    emptied = now.null & ~was.null
+    if emptied.any():
+        text = f"{step} left nothing of geometries, which are written as null"
+        before.account.lose(text, int(emptied.sum()), f"FID {before.rows[emptied.argmax()]}")

@@ -1,0 +1,68 @@
+"""Sources as layers: whole, or window by window."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..account import Account
+from ..header import read_header
+from ..models import Header, Source
+from ..shapefile.columns import Slice
+from ..shapefile.reader import Reader, Window
+from .columns import Body
+from .layer import Layer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["layer_of", "read_layer"]
+
+
+def read_layer(source: Source) -> Layer:
+    """A whole layer; nothing of it is decoded.
+
+    Raises
+    ------
+    ReadError
+        For broken structure.
+    SourceError
+        ``source-missing``, ``bad-zip``.
+    """
+    header = read_header(source, whole=True)
+    with Reader(source) as reader:
+        return layer_of(reader.window(0, reader.count), header, reader, Account())
+
+
+def layer_of(window: Window, header: Header, reader: Reader, account: Account) -> Layer:
+    """The layer that a window holds, counted."""
+    read = len(window.rows)
+    account.read += read
+    account.deleted += window.deleted
+    account.unreadable += window.unreadable
+    account.declared += read + window.deleted + window.unreadable
+    account.flaws |= dict.fromkeys(window.flaws)
+    columns: tuple[Any, ...] = ()
+    if reader.table is not None:
+        columns = tuple(Slice(d.start, d.stop) for d in reader.table.descriptors)
+    body = None if window.body is None else Body(window.body, window.rows)
+    return Layer(
+        header=replace(header, count=read),
+        columns=columns,
+        rows=window.rows,
+        body=body,
+        code=reader.code,
+        records=window.records,
+        account=account,
+        fallback=partial(_shapes, reader, window),
+    )
+
+
+def _shapes(reader: Reader, window: Window, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+    """Shapes from GDAL, which gives a null where a record is broken: that is looked at first."""
+    from ..formats.gdal import read_shapes
+
+    reader.good(window.records, window.rows)
+    return read_shapes(reader.source, rows)

@@ -1,0 +1,1 @@
+"""Fields of outputs: names that a ``.dbf`` holds, their mapping, types and widths."""

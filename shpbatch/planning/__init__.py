@@ -1,0 +1,1 @@
+"""Sources, recipe and destination become tasks, before a byte is written."""

@@ -1,0 +1,1 @@
+"""A supervised pool of processes: every item gets exactly one outcome."""

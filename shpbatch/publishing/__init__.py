@@ -1,0 +1,1 @@
+"""From the stage to the places where readers look: complete or absent, and remembered."""

@@ -1,0 +1,1 @@
+"""A file, a ``!`` chain or Python calls become one checked recipe."""

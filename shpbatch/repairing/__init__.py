@@ -1,0 +1,1 @@
+"""Damaged layers: what is whole is saved, what is lost is told."""

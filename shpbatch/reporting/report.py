@@ -1,0 +1,157 @@
+"""Outcomes become a summary, one JSON object and an exit code that tell the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from ..models import Features, Outcome, Report
+from .runlog import outcome_record
+from .talk import one_line
+
+__all__ = ["as_json", "exit_code", "files", "headline", "summary", "totals"]
+
+_SIGNALS = {"SIGINT": 130, "SIGTERM": 143}
+_SHOWN = 20
+_ALIKE = 3
+
+
+def files(report: Report) -> dict[str, int]:
+    """Counts of files: total, done, failed (crashed and timed out too), skipped."""
+    counts = {"total": len(report.outcomes), "done": 0, "failed": 0, "skipped": 0}
+    for outcome in report.outcomes:
+        counts[outcome.status if outcome.status in ("done", "skipped") else "failed"] += 1
+    return counts
+
+
+def features(report: Report) -> Features:
+    """The account of the whole run."""
+    return sum((o.features for o in report.outcomes), Features())
+
+
+def exit_code(report: Report, nothing: int = 0) -> int:
+    """0 all done or up to date; 1 some failed; 3 stopped at a limit; 130/143 interrupted.
+
+    ``nothing`` is the code where everything was up to date.
+    """
+    if report.stopped:
+        return _SIGNALS.get(report.stopped, 3)
+    counts = files(report)
+    if counts["failed"]:
+        return 1
+    return 0 if counts["done"] else nothing
+
+
+def status(report: Report) -> str:
+    """One word for the run."""
+    if report.stopped:
+        return "interrupted" if report.stopped in _SIGNALS else "stopped"
+    return "failed" if files(report)["failed"] else "done"
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The object that ``--json`` prints: schema 1."""
+    return totals(report) | {"outcomes": [outcome_record(o) for o in report.outcomes]}
+
+
+def totals(report: Report) -> dict[str, Any]:
+    """The same without the outcomes, of which there may be 100,000."""
+    return {
+        "schema": 1,
+        "run_id": report.run_id,
+        "status": status(report),
+        "exit_code": exit_code(report),
+        "seconds": round(report.seconds, 3),
+        "files": files(report),
+        "features": asdict(features(report)),
+        "vanished": list(report.vanished),
+        "pruned": list(report.pruned),
+        "log": report.log,
+    }
+
+
+def summary(report: Report) -> str:
+    """The run in a few lines, failures first."""
+    where = f" -> {one_line(report.dst)}" if report.dst else ""
+    lines = [headline(report) + where, _account(features(report))]
+    if report.stopped:
+        lines.append(f"stopped early: {report.stopped}")
+    lines += _list("failed", _failures([o for o in report.outcomes if _failed(o)]))
+    lines += _list("notes", _alike((n, o) for o in report.outcomes for n in o.notes))
+    lines += _list("made, and why", _reasons(report))
+    vanished = [one_line(key) for key in report.vanished]
+    lines += _list("outputs without a source (--prune removes them)", vanished)
+    lines += _list("removed, as their sources are gone", [one_line(k) for k in report.pruned])
+    if report.log:
+        lines.append(f"log: {one_line(report.log)}")
+    return "\n".join(lines)
+
+
+def headline(report: Report) -> str:
+    """The run in one line."""
+    counts = files(report)
+    fresh = sum(o.code == "up-to-date" for o in report.outcomes)
+    skipped = f"{counts['skipped'] - fresh:,} skipped"
+    return (
+        f"{counts['done']:,} done, {counts['failed']:,} failed, {skipped}"
+        f"{f', {fresh:,} up to date' if fresh else ''} "
+        f"of {counts['total']:,} files in {report.seconds:.1f} s"
+    )
+
+
+def _reasons(report: Report) -> list[str]:
+    """Why files were made, where some of them were not simply new."""
+    made = [o for o in report.outcomes if o.status == "done"]
+    if all(o.why in ("", "new") for o in made):
+        return []
+    return _alike((o.why, o) for o in made)
+
+
+def _alike(told: Iterable[tuple[str, Outcome]]) -> list[str]:
+    """A line for each sentence, with the first file it is said of and the number of others."""
+    alike: dict[str, list[Outcome]] = {}
+    for text, outcome in told:
+        alike.setdefault(text, []).append(outcome)
+    return [
+        one_line(f"{o[0].sources[0]}{f' and {len(o) - 1:,} more' if len(o) > 1 else ''}: {text}")
+        for text, o in alike.items()
+    ]
+
+
+def _failed(outcome: Outcome) -> bool:
+    return outcome.status not in ("done", "skipped")
+
+
+def _failures(failed: list[Outcome]) -> list[str]:
+    """A line a failure; of many with one cause the first few."""
+    by_code: dict[str | None, list[Outcome]] = {}
+    for outcome in failed:
+        by_code.setdefault(outcome.code, []).append(outcome)
+    lines = []
+    for code, outcomes in by_code.items():
+        lines += [one_line(f"{o.reason or o.sources[0]} [{code}]") for o in outcomes[:_ALIKE]]
+        if len(outcomes) > _ALIKE:
+            lines.append(f"… and {len(outcomes) - _ALIKE:,} more [{code}]")
+    return lines
+
+
+def _account(total: Features) -> str:
+    """The equation of the account, without its zeros."""
+    left = [f"{total.read:,} read"] + ([f"{total.created:,} created"] if total.created else [])
+    right = [f"{total.written:,} written"] + [
+        f"{count:,} {name}"
+        for name in ("filtered", "rejected", "merged")
+        if (count := getattr(total, name))
+    ]
+    line = f"features: {' + '.join(left)} = {' + '.join(right)}"
+    return line + (f" ({total.deleted:,} flagged as deleted)" if total.deleted else "")
+
+
+def _list(title: str, lines: list[str]) -> list[str]:
+    if not lines:
+        return []
+    shown = [f"  {line}" for line in lines[:_SHOWN]]
+    if len(lines) > _SHOWN:
+        shown.append(f"  … and {len(lines) - _SHOWN:,} more in the log")
+    return [f"{title}:", *shown]
