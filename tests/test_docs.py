@@ -147,7 +147,7 @@ def test_the_make_rule_runs(desk: Path) -> None:
 
 
 def test_python_examples_run(desk: Path) -> None:
-    others = ("from ..registry", "airflow", "prefect")
+    others = ("from ..engine.registry", "airflow", "prefect")
     examples = [text for text in blocks("python") if not any(other in text for other in others)]
     script = desk / "example.py"
     script.write_text("\n".join(examples))
@@ -161,14 +161,14 @@ def test_python_examples_run(desk: Path) -> None:
 def test_a_step_added_as_the_readme_says(tmp_path: Path) -> None:
     """In a copy of the package, so that nothing else can know of it."""
     shutil.copytree(ROOT / "shpbatch", tmp_path / "shpbatch")
-    (step,) = [text for text in blocks("python") if "from ..registry" in text]
+    (step,) = [text for text in blocks("python") if "from ..engine.registry" in text]
     (tmp_path / "shpbatch/steps/translate.py").write_text(step)
     shutil.copytree(ROOT / "sample_data" / "places", tmp_path / "data")
     probe = """
 import json, sys
-from shpbatch.recipe_file import recipe_schema
+from shpbatch.recipes.file import recipe_schema
 from shpbatch.cli.steps import explain
-from shpbatch.registry import STEPS
+from shpbatch.engine.registry import STEPS
 import shpbatch, pyogrio
 assert "translate" in json.dumps(recipe_schema())
 assert explain(STEPS["translate"]).startswith("! translate")

@@ -461,7 +461,7 @@ def test_a_second_run_waits_or_is_told_who_holds_the_destination(src: Path) -> N
     out = src.parent / "out"
     code = f"""
 import sys
-from shpbatch.destination import claim
+from shpbatch.publishing.destination import claim
 with claim({str(out)!r}):
     print("held", flush=True)
     sys.stdin.read()

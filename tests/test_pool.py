@@ -568,7 +568,7 @@ def test_script_without_a_guard(method: str, tmp_path: Path) -> None:
         tmp_path,
         f"""
         from dataclasses import dataclass
-        from shpbatch.pool import PoolOptions, run_tasks
+        from shpbatch.pool.tasks import PoolOptions, run_tasks
 
         print("started", flush=True)
 
@@ -615,7 +615,7 @@ def test_killed_parent_leaves_no_worker(method: str, tmp_path: Path) -> None:
         tmp_path,
         f"""
         import ctypes, time
-        from shpbatch.pool import PoolOptions, run_tasks
+        from shpbatch.pool.tasks import PoolOptions, run_tasks
 
         def task(n):
             ctypes.PyDLL(None).sleep(1000) if n else time.sleep(1000)
@@ -643,7 +643,7 @@ def test_interrupted_parent_is_quiet(tmp_path: Path) -> None:
         tmp_path,
         """
         import signal, time
-        from shpbatch.pool import PoolOptions, Stop, run_tasks
+        from shpbatch.pool.tasks import PoolOptions, Stop, run_tasks
 
         stop = Stop()
         signal.signal(signal.SIGINT, lambda *_: stop.set("SIGINT"))

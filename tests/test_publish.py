@@ -80,7 +80,7 @@ def test_a_destination_without_permission(tmp_path: Path) -> None:
     closed.chmod(0o555)
     code = textwrap.dedent(
         f"""
-        from shpbatch.destination import claim
+        from shpbatch.publishing.destination import claim
         from shpbatch.errors import PlanError
         import shpbatch.reporting.runlog, os
         if {ROOT}:
@@ -139,7 +139,7 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     code = textwrap.dedent(
         f"""
         import time
-        from shpbatch.destination import claim, stage
+        from shpbatch.publishing.destination import claim, stage
         with claim({str(tmp_path)!r}), stage({str(tmp_path)!r}) as folder:
             (folder / "layer.shp").write_text("half")
             print("held", flush=True)

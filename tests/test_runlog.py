@@ -105,7 +105,7 @@ def test_threads_and_processes_at_once(tmp_path: Path) -> None:
     code = textwrap.dedent(
         f"""
         import sys
-        from shpbatch.runlog import RunLog
+        from shpbatch.reporting.runlog import RunLog
         exec({PIECES!r})
         with RunLog({str(path)!r}, sys.argv[1]) as log:
             log._file = Pieces(log._file)
