@@ -18,26 +18,27 @@ __all__ = ["Aside", "put_aside"]
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """Rows of one window that go to one of several layers; a row source of `rows`."""
+    """Rows of one window that go to one of several layers; a row source of `rows`.
+
+    They are asked for by their place here: in the source they may stand in another order.
+    """
 
     path: Path
     offset: int
-    rows: NDArray[np.int64]
     table: Table | None
 
     def picked(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Rows by number, as a matrix of bytes."""
+        """Rows by place, as a matrix of bytes."""
         assert self.table is not None
         length = self.table.length
-        body = np.fromfile(self.path, np.uint8, len(self.rows) * length, offset=self.offset)
-        return body.reshape(-1, length)[np.searchsorted(self.rows, rows)]
+        low, high = (int(rows.min()), int(rows.max()) + 1) if len(rows) else (0, 0)
+        at, size = self.offset + low * length, (high - low) * length
+        return np.fromfile(self.path, np.uint8, size, offset=at).reshape(-1, length)[rows - low]
 
 
-def put_aside(
-    path: Path, rows: NDArray[np.int64], body: NDArray[np.uint8], table: Table | None
-) -> Aside:
-    """Append rows to a file; ``rows`` are their numbers, in ascending order."""
+def put_aside(path: Path, body: NDArray[np.uint8], table: Table | None) -> Aside:
+    """Append rows to a file, in the order in which they will be written."""
     with open(path, "ab") as file:
         offset = file.tell()
         file.write(np.ascontiguousarray(body).data)
-    return Aside(path, offset, rows, table)
+    return Aside(path, offset, table)

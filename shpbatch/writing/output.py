@@ -130,9 +130,9 @@ class Output:
     def add(self, made: Made) -> None:
         """Append a window."""
         if made.body is not None:
-            table = made.piece.source.table
-            aside = put_aside(self.folder / "aside", made.piece.numbers, made.body, table)
-            made = replace(made, piece=replace(made.piece, source=aside), body=None)
+            aside = put_aside(self.folder / "aside", made.body, made.piece.source.table)
+            there = replace(made.piece, rows=range(len(made.body)), source=aside)
+            made = replace(made, piece=there, body=None)
         if made.records is not None:
             if self._shp is None:
                 self._shp = ShpWriter(self.folder / f"{STEM}.shp", shape_code(self.header))

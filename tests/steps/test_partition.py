@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+import geopandas as gpd
 import oracle
 import pyarrow as pa
 import pytest
@@ -73,6 +74,26 @@ def test_steps_before_and_after_are_applied(tmp_path: Path) -> None:
         assert layer.header.geometry_type == "Polygon"
         (x,) = set(layer.column("x").to_pylist())
         assert x == 1.5 * int(Path(sink.path).stem)
+
+
+def test_rows_in_another_order_keep_their_attributes(tmp_path: Path) -> None:
+    shp, shx = make.shp_bytes([make.point(i, -i) for i in range(6)])
+    cells = [(str(i).encode(), b"xy"[i % 2 : i % 2 + 1]) for i in range(6)]
+    dbf = make.dbf_bytes([(b"N", "N", 2, 0), (b"K", "C", 1, 0)], cells)
+    path = make.write(tmp_path / "src", shp=shp, shx=shx, dbf=dbf)
+
+    def reordered(gdf: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        return gdf.iloc[[2, 0, 4, 5, 3, 5, 1]]
+
+    recipe = [reordered, ("partition", {"field": "K"})]
+    (outcome,) = shpbatch.run(path, tmp_path / "out", recipe, method="inline").outcomes
+    assert outcome.status == "done", outcome.reason
+    found = {}
+    for sink in outcome.sinks:
+        layer = read_layer(make.source(Path(sink.path)))
+        found[Path(sink.path).stem] = layer.column("N").to_pylist()
+        assert [g.x for g in layer.geometry()] == found[Path(sink.path).stem]
+    assert found == {"x": [2, 0, 4], "y": [5, 3, 5, 1]}
 
 
 def test_an_output_that_is_there_is_not_replaced(tmp_path: Path) -> None:
