@@ -166,6 +166,13 @@ def test_it_is_the_same_file_in_bits_as_in_one(
     assert (tmp_path / "bits/sids.overflow.csv").read_bytes() == whole
 
 
+def test_a_window_of_which_no_row_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = [("filter", {"where": "FID >= 50"}), NOTES]
+    monkeypatch.setattr(reader, "WINDOW_ROWS", 7)
+    run(SIDS, tmp_path, recipe, on_overflow="sidecar")
+    assert restored(tmp_path / "sids.shp", "notes") == texts()[50:]
+
+
 def test_each_sink_of_a_partition_has_its_own(tmp_path: Path) -> None:
     recipe = [
         NOTES,

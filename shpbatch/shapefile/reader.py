@@ -129,7 +129,7 @@ class Reader(Opened):
 
     def picked(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Rows of the ``.dbf`` by number: fewer, repeated or in another order."""
-        low, high = int(rows.min()), int(rows.max()) + 1
+        low, high = (int(rows.min()), int(rows.max()) + 1) if len(rows) else (0, 0)
         body = self.body(low, high)
         assert body is not None
         if high - low == len(rows) and (np.diff(rows) == 1).all():
