@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 from .crs.identity import readable
@@ -16,6 +16,7 @@ from .shapefile.dbf import parse_table
 from .shapefile.encoding import Verdict
 from .shapefile.encoding_policy import decided
 from .shapefile.index import HEADER_BYTES, MAGIC, load_index
+from .shapefile.text_sample import SAMPLE_BYTES, text_sample
 
 __all__ = ["SHAPE_TYPES", "bounds_of", "check_head", "read_header", "shape_code"]
 __all__ += ["with_encoding"]
@@ -28,7 +29,8 @@ SHAPE_TYPES = {
     8: "MultiPoint",
     31: "MultiPatch",
 }
-SAMPLE_BYTES = 1 << 16
+#: How sure it is that text is ASCII, where only its first 64 kB were looked at.
+PARTLY_SEEN = 0.75
 #: Beside a shapefile that is lent for a layer of another format.
 WHOLE_NAMES = "whole-names.json"
 USUAL = Policy()
@@ -165,18 +167,10 @@ def _attributes(
     data = bundle.read("dbf", SAMPLE_BYTES)
     table = parse_table(data, name)
     cpg = bundle.read("cpg", 256).decode("latin-1") if "cpg" in bundle else None
-    names = b" ".join(d.name for d in table.descriptors) + b" "
-
-    def sample() -> Iterator[bytes]:
-        yield names
-        yield data[table.start :]
-        if whole and len(data) == SAMPLE_BYTES:
-            with bundle.open("dbf") as file:
-                file.read(SAMPLE_BYTES)
-                while part := file.read(1 << 20):
-                    yield part
-
+    sample = text_sample(bundle, table, data, whole)
     found = decided(cpg, table.ldid, sample, policy)
+    if found.told == "default" and not whole and len(data) == SAMPLE_BYTES:
+        found = found._replace(confidence=PARTLY_SEEN)
     named = table.names(found.codec)
     if WHOLE_NAMES in bundle:  # of another format: its own names of the fields
         named = json.loads(bundle.read(WHOLE_NAMES))

@@ -9,6 +9,7 @@ import pyogrio
 import pytest
 import shapefiles as make
 
+from shpbatch.doctors.encoding import examine_encoding
 from shpbatch.header import read_header
 from shpbatch.models import Outcome
 from shpbatch.parser import shp_parser
@@ -178,6 +179,54 @@ def test_every_part_decides() -> None:
     assert detect(None, 0, lambda: parts)[:2] == ("cp1252", "guess")
     assert detect(None, 0, lambda: parts[:-1])[:3] == ("utf-8", "default", None)
     assert detect(None, 0, list)[:3] == ("utf-8", "default", None)
+
+
+#: A number in binary, of which each byte is above 127 or a control character.
+BINARY = [(b"NAME", "C", 10, 0), (b"N", "I", 4, 0), (b"X", "B", 8, 2)]
+
+
+@pytest.mark.parametrize(
+    ("names", "ldid", "expected"),
+    [
+        (("Rome", "Oslo", "Bern"), 0, ("utf-8", "default")),
+        (("Köln", "Zürich", "Łódź"), 0, ("utf-8", "bytes")),
+        (("Köln", "Zürich", "Malmö"), 3, ("cp1252", "ldid")),
+    ],
+)
+def test_numbers_in_binary_are_no_text(
+    tmp_path: Path, names: tuple[str, ...], ldid: int, expected: tuple[str, str]
+) -> None:
+    codec = "cp1252" if ldid else "utf-8"
+    rows = [
+        (n.encode(codec), b"\xe9\xd1\xff\xfe", b"\x00\x81\xea\xfb\xc1\xd2\xe3\x41") for n in names
+    ]
+    header = read_header(make.source(make.write(tmp_path, dbf=make.dbf_bytes(BINARY, rows, ldid))))
+    assert (header.encoding, header.encoding_from) == expected
+    assert "encoding-doubtful" not in [p.code for p in header.problems]
+
+
+def test_bytes_behind_the_last_row_are_no_text(tmp_path: Path) -> None:
+    path = make.write(tmp_path, dbf=three(b"Rome") + b"\xd1and\xfa" * 20)
+    assert read_header(make.source(path)).encoding_from == "default"
+
+
+def test_a_cell_does_not_go_on_in_the_next(tmp_path: Path) -> None:
+    """Which would make one word of a cut character and of what stands behind it."""
+    columns = [(b"A", "C", 5, 0), (b"B", "C", 5, 0)]
+    rows = [("Zürich".encode()[:5], "éèàü".encode()[:5])] * 3
+    for whole in (False, True):
+        path = make.write(tmp_path, dbf=make.dbf_bytes(columns, rows))
+        assert read_header(make.source(path), whole).encoding == "utf-8"
+
+
+def test_plain_text_is_only_likely_where_not_all_was_looked_at(tmp_path: Path) -> None:
+    source = make.source(make.write(tmp_path, **long_layer(5000)))
+    assert read_header(source).encoding_confidence < 0.8
+    assert read_header(source, whole=True).encoding == "cp1252"
+    report = examine_encoding(source, read_header(source))
+    assert (report.samples, report.findings) == ((), ())
+    deep = examine_encoding(source, read_header(source, whole=True), whole=True)
+    assert deep.samples == ("Ñandú",)
 
 
 # --- text is kept, or told ---------------------------------------------------

@@ -73,7 +73,7 @@ def _read(source: Source, on_bad_record: OnBadRecord) -> Deep:
                 tally.add(layer_of(window, header, reader, account))
             report_progress(window.stop / max(1, reader.count))
     findings = (*_of_account(account), *tally.told(whole=not account.unreadable))
-    encoding = examine_encoding(source, header)
+    encoding = examine_encoding(source, header, whole=True)
     return Deep(tally.reading(account), encoding, (*findings, *encoding.findings))
 
 

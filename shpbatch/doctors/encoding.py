@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..findings import Finding
 from ..models import Header, Source
 from ..shapefile.bundle import Bundle
 from ..shapefile.dbf import parse_table
+from ..shapefile.encoding import Sample
+from ..shapefile.text_sample import SAMPLE_BYTES, text_sample
 from ..shapefile.weighing import tokens_of, weigh
 
 __all__ = ["EncodingReport", "examine_encoding"]
 
-#: Bytes of the .dbf that are looked at, candidates and texts that are shown.
-LOOKED_AT, CANDIDATES, SAMPLES = 1 << 18, 4, 5
+#: Candidates and texts that are shown.
+CANDIDATES, SAMPLES = 4, 5
 #: Below this an encoding is doubtful.
 DOUBTFUL = 0.8
 
@@ -46,20 +47,22 @@ class EncodingReport:
     findings: tuple[Finding, ...] = ()
 
 
-def examine_encoding(source: Source, header: Header) -> EncodingReport:
+def examine_encoding(source: Source, header: Header, whole: bool = False) -> EncodingReport:
     """Examine the text of a layer, whose header was read.
 
     Parameters
     ----------
     source : Source
     header : Header
+    whole : bool
+        The header was told by all of the ``.dbf``, not by its first 64 kB.
 
     Raises
     ------
     ReadError, SourceError
         Where the ``.dbf`` cannot be read.
     """
-    words = tokens_of(_parts(source)) if header.fields else []
+    words = tokens_of(_sample(source, whole)()) if header.fields else []
     samples = tuple(w.decode(header.encoding, "replace") for w in words[:SAMPLES])
     doubt = next((p.reason for p in header.problems if p.code == "encoding-doubtful"), None)
     doubtful = bool(words) and header.encoding_confidence < DOUBTFUL
@@ -89,9 +92,8 @@ def _finding(
     )
 
 
-def _parts(source: Source) -> Iterator[bytes]:
-    """Field names and the first rows of a ``.dbf``."""
-    data = Bundle.of(source).read("dbf", LOOKED_AT)
-    table = parse_table(data, source.name)
-    yield b" ".join(d.name for d in table.descriptors)
-    yield data[table.start :]
+def _sample(source: Source, whole: bool) -> Sample:
+    """What the header's encoding was told by."""
+    bundle = Bundle.of(source)
+    data = bundle.read("dbf", SAMPLE_BYTES)
+    return text_sample(bundle, parse_table(data, source.name), data, whole)
