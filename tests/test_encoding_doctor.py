@@ -88,6 +88,18 @@ def test_text_cut_within_a_character_is_still_utf8() -> None:
     assert detect(None, 0, lambda: [b" ".join([*names, *whole])])[:2] == ("utf-8", "bytes")
 
 
+@pytest.mark.parametrize(
+    "word", [("ü" * 20).encode()[:29], "名称长度".encode()[:10], "Łódź-Łódź".encode()[:-1]]
+)
+def test_one_word_cut_within_a_character_is_utf8(word: bytes) -> None:
+    assert detect(None, 0, lambda: [word + b" "])[:2] == ("utf-8", "bytes")
+
+
+def test_an_accent_at_the_end_of_words_is_no_cut_character() -> None:
+    words = "Paraná Panamá Bogotá Perú".encode("cp1252")
+    assert detect(None, 0, lambda: [words + b" "])[:2] == ("cp1252", "guess")
+
+
 # --- what the user says ------------------------------------------------------
 
 POLISH = "Łódź Kraków Wrocław Poznań Gdańsk Białystok Częstochowa Toruń"

@@ -76,6 +76,8 @@ _COMMON = {
     "cp949": re.compile(rb"[\xb0-\xc8][\xa1-\xfe]"),
     "euc_jp": re.compile(rb"[\xa4\xa5][\xa1-\xfe]|[\xb0-\xcf][\xa1-\xfe]"),
 }
+#: What codecs call bytes that end within a character.
+_CUT = ("incomplete multibyte sequence", "unexpected end of data")
 _TORN = re.compile("[^\x00-\x7f][a-z]|[a-z][^\x00-\x7f]")
 _WORD = re.compile(rb"[^\x00-\x20]*[\x80-\xff][^\x00-\x20]*")
 
@@ -112,11 +114,19 @@ def tokens_of(parts: Iterable[bytes]) -> list[bytes]:
 
 
 def words_decode(words: list[bytes], codec: str) -> bool:
-    """Whether words can be in an encoding, all but a few that were cut."""
-    if not words:
-        return True
-    good = sum(_decoded(word, codec) is not None for word in words)
-    return good >= READABLE * len(words) and good > 0
+    """Whether words can be in an encoding, all but a few that are broken."""
+    return not words or readable_share(words, codec) >= READABLE
+
+
+def readable_share(words: list[bytes], codec: str) -> float:
+    """Share of words that can be in an encoding; 0 where no character of one is in it.
+
+    A word that is cut within its last character counts where it has another
+    beside ASCII: one accent at its end is a cut character in many encodings.
+    """
+    decoded = [_decoded(word, codec) for word in words]
+    good = sum(text is not None and not text.isascii() for text in decoded)
+    return good / max(1, good + decoded.count(None))
 
 
 def weigh(words: list[bytes], codecs: Iterable[str] = CANDIDATES) -> list[tuple[str, float]]:
@@ -165,7 +175,7 @@ def _decoded(word: bytes, codec: str) -> str | None:
     try:
         return word.decode(codec)
     except UnicodeDecodeError as error:
-        cut = error.start >= len(word) - 3 and error.start > 0 and "incomplete" in error.reason
+        cut = error.start >= len(word) - 3 and error.start > 0 and error.reason in _CUT
         return word[: error.start].decode(codec) if cut else None
     except UnicodeError:
         return None
