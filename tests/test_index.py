@@ -11,9 +11,9 @@ import pyogrio
 import pytest
 import shapefiles as make
 
+import shpbatch
 from shpbatch.errors import ReadError
 from shpbatch.models import Outcome
-from shpbatch.parser import shp_parser
 from shpbatch.shapefile import index
 from shpbatch.shapefile.bundle import Bundle
 from shpbatch.shapefile.index import Index, build_shx, chain, load_index
@@ -32,8 +32,10 @@ def bundle(path: Path) -> Bundle:
     return Bundle.of(make.source(path))
 
 
-def run(path: Path, out: Path) -> Outcome:
-    return shp_parser(path, recipe=[], dst=out)
+def run(path: Path, out: Path, on_bad_record: str = "fail") -> Outcome:
+    options = {"on_bad_record": on_bad_record, "method": "inline"}
+    (outcome,) = shpbatch.run(path, out, [], **options).outcomes
+    return outcome
 
 
 def test_the_chain_is_what_the_index_says(tmp_path: Path) -> None:
@@ -331,6 +333,60 @@ def test_an_index_of_records_with_gaps_is_believed(tmp_path: Path) -> None:
     found = load_index(bundle(path))
     assert found.entries.tolist() == [[50, 10], [68, 10], [82, 10]]
     assert not found.rebuilt
+
+
+def moved(shp: bytes, row: int, x: float) -> bytes:
+    """An editor wrote a record anew at the end; the old one stays where it was."""
+    return declared(shp + struct.pack(">2i", row + 1, 10) + make.point(x, x))
+
+
+@pytest.mark.parametrize("gap", [0, 8])
+@pytest.mark.parametrize("skip", ["fail", "skip"])
+@pytest.mark.parametrize("members", [{}, {"dbf": None}], ids=["dbf", "no-dbf"])
+def test_older_versions_of_records_are_no_rows(
+    tmp_path: Path, members: dict[str, None], skip: str, gap: int
+) -> None:
+    """Written anew twice, and once; only the index tells which is the one."""
+    shp = moved(moved(moved(SHP, 1, 7), 1, 8) + bytes(gap), 0, 9)
+    shx = entries((120 + gap // 2, 10), (106, 10), (78, 10))
+    path = make.write(tmp_path / "src", shp=shp, shx=shx, **members)
+    outcome = run(path, tmp_path / "out", skip)
+    assert outcome.status == "done", outcome.reason
+    assert (outcome.features.declared, outcome.features.unreadable) == (3, 0)
+    assert "no usable .shx; the index is rebuilt in memory" not in outcome.notes
+    back = pyogrio.read_dataframe(outcome.sinks[0].path).geometry
+    assert [g.x for g in back] == [9, 8, 5]
+    assert [g.x for g in pyogrio.read_dataframe(path).geometry] == [9, 8, 5]
+
+
+@pytest.mark.parametrize(("size", "whole"), [(128 + 8, 1), (156 + 5, 2), (184 - 1, 2)])
+def test_a_short_index_of_a_cut_file(tmp_path: Path, size: int, whole: int) -> None:
+    """What is lost at the end is told, though the index does not know of it."""
+    path = make.write(tmp_path / "src", shp=SHP[:size], shx=entries((50, 10)), dbf=None)
+    outcome = run(path, tmp_path / "out")
+    assert (outcome.status, outcome.code) == ("failed", "chain-broken")
+    outcome = run(path, tmp_path / "skip", "skip")
+    features = outcome.features
+    assert (features.declared, features.read, features.unreadable) == (whole + 1, whole, 1)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        bytes(40),
+        b"\xff" * 30,
+        struct.pack("<40d", *(2.0**i for i in range(40))),
+        struct.pack(">3i", 4, 10, 99) + bytes(16),
+        struct.pack(">3i", 4, 40, 1),
+    ],
+    ids=["zeros", "ones", "numbers", "no-type", "too-long"],
+)
+def test_what_is_left_of_longer_records_is_none(tmp_path: Path, rest: bytes) -> None:
+    shp = declared(SHP[:128] + rest + SHP[128:])
+    at = (128 + len(rest)) // 2
+    shx = entries((50, 10), (at, 10), (at + 14, 10))
+    found = load_index(bundle(make.write(tmp_path, shp=shp, shx=shx)))
+    assert (len(found), found.rebuilt) == (3, False)
 
 
 def test_a_large_index_is_looked_at_where_it_is(

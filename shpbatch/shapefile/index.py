@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ReadError
 from .bundle import Bundle
+from .left_out import hides_records
 from .overlaps import without_overlaps
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def load_index(bundle: Bundle, check: bool = True, skip: bool = False) -> Index:
     """The index of a layer, rebuilt where there is no usable ``.shx``.
 
     Usable is what has the magic number and its own length, and does not leave
-    out records that the chain of the ``.shp`` has.
+    out records of the ``.shp`` but for those that later ones replace.
 
     Parameters
     ----------
@@ -77,13 +78,10 @@ def load_index(bundle: Bundle, check: bool = True, skip: bool = False) -> Index:
     entries = _read_shx(bundle)
     if entries is not None:
         total = sum(int((part[:, 1].astype(np.int64) * 2 + 8).sum()) for part in _slabs(entries))
-        if HEADER_BYTES + total < bundle.size("shp"):
-            try:
-                found = chain(bundle)
-                if len(found) > len(entries):
-                    return Index(found, rebuilt=True)
-            except ReadError:  # gaps between records: only the index knows them
-                pass
+        if HEADER_BYTES + total < bundle.size("shp") and hides_records(bundle, entries):
+            found = chain(bundle, skip)
+            if len(found) > len(entries):
+                return Index(found, rebuilt=True)
         if skip:
             return Index(without_overlaps(bundle, entries))
         if check:
