@@ -126,6 +126,65 @@ def test_measures_that_are_all_unknown_have_no_range(tmp_path: Path) -> None:
     assert measures == [unknown, unknown]
 
 
+def one_of_each_window(path: Path, out: Path, recipe: str, **options: Any) -> list[Outcome]:
+    """Outcomes of one window, of windows of two rows and of one."""
+    found = []
+    for rows in (9, 2, 1):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reader, "WINDOW_ROWS", rows)
+            found.append(run(path, out / str(rows), recipe, **options))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("chain", "with_m"),
+    [
+        ("explode-collections", [True, False, False, False, False, True]),
+        ("clip --bbox=-1,-1,0.5,1", [True, False, False, False, True]),  # not the null
+        ("simplify 0.1", [False] * 6),
+    ],
+)
+def test_measures_of_some_rows_are_of_no_others(
+    chain: str, with_m: list[bool], tmp_path: Path
+) -> None:
+    """A row with M, one without, one without any that is known, a null: whatever is beside them."""
+    known, unknown = line_zm(3.0), line_zm(-1.8e308)
+    records = [known, known[:-32], unknown, make.NULL, known[:-32], known]
+    path = make.layer(tmp_path / "src", records, 13)
+    whole, *others = one_of_each_window(path, tmp_path, chain)
+    assert whole.status == "done", whole.reason
+    assert [o.notes for o in others] == [whole.notes] * 2
+    made = [(tmp_path / rows / "a.shp").read_bytes() for rows in "921"]
+    assert made[1:] == made[:1] * 2
+    shapes = read_layer(make.source(tmp_path / "9/a.shp")).geometry()
+    assert shapely.has_m(shapes).tolist() == with_m
+
+
+def polygon_m(ring: list[tuple[float, float]]) -> bytes:
+    """Content of a PolygonM record."""
+    content = struct.pack("<i", 25) + make.poly(5, ring)[4:]
+    return content + struct.pack(f"<{2 + len(ring)}d", 0, 4, *range(len(ring)))
+
+
+def test_measures_that_a_step_drops_are_counted_by_row(tmp_path: Path) -> None:
+    bow = [(0.0, 0.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0), (0.0, 0.0)]
+    records = [polygon_m(ring) for ring in (SQUARE, bow, SQUARE, bow)]
+    path = make.layer(tmp_path / "src", records, 25)
+    told = "make-valid dropped the M values of features (2, the first 'FID 1')"
+    for outcome in one_of_each_window(path, tmp_path, "make-valid"):
+        assert told in outcome.notes
+    for outcome in one_of_each_window(path, tmp_path, "make-valid", on_loss="fail"):
+        assert outcome.code == "values-lost"
+
+
+@pytest.mark.parametrize("step", ["filter", "clip"])
+def test_rows_that_do_not_stay_lose_nothing(step: str, tmp_path: Path) -> None:
+    path = layer_of_lines(tmp_path / "src", 5)
+    recipe = f"{step} --bbox=5,5,9,9"
+    for outcome in one_of_each_window(path, tmp_path, recipe, on_loss="fail"):
+        assert (outcome.status, outcome.features.filtered) == ("done", 5), outcome.reason
+
+
 @pytest.mark.parametrize("policy", ["fail", "skip"])
 def test_rows_without_shapes(policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(divide, "LARGE", 1)

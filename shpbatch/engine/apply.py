@@ -139,7 +139,7 @@ def _apply(step: Step, variant: Variant, params: Mapping[str, Any], layer: Layer
         result = result.put(aspect, value)
     if Vertices in out:
         tell_changed(step.name, taken, result)
-    _note_lost(step, layer, result)
+    _note_lost(step, layer, result, rows)
     return _without(step, layer, result, rows, rejected)
 
 
@@ -193,20 +193,27 @@ def _non_finite(
     )
 
 
-def _note_lost(step: Step, before: Layer, after: Layer) -> None:
-    """Count features whose Z or M values a step could not carry."""
+def _note_lost(
+    step: Step, before: Layer, after: Layer, rows: NDArray[np.int64] | None = None
+) -> None:
+    """Count features whose Z or M values a step could not carry; ``rows`` are those it gave."""
     if shape_code(before.header) < 10 or before.shapes is None or after.shapes is None:
         return
     import shapely
 
     if before.shapes is after.shapes:
         return
+    rows = np.arange(len(before)) if rows is None else rows
+    there = ~(shapely.is_missing(after.shapes) | shapely.is_empty(after.shapes))
     for name, has in {"Z": shapely.has_z, "M": shapely.has_m}.items():
         had = has(before.shapes) & ~shapely.is_empty(before.shapes)
-        if had.any() and not has(after.shapes).any():
-            first = f"FID {before.rows[had.argmax()]}"
+        lost = np.unique(rows[had[rows] & there & ~has(after.shapes)])
+        if step.absent == "merged" and not has(after.shapes).any():
+            lost = np.flatnonzero(had)  # also of those that are part of others now
+        if len(lost):
+            first = f"FID {before.rows[lost[0]]}"
             text = f"{step.name} dropped the {name} values of features"
-            before.account.lose(text, int(had.sum()), first)
+            before.account.lose(text, len(lost), first)
 
 
 def _put_frame(step: Step, frame: Any, layer: Layer) -> Layer:
@@ -214,7 +221,7 @@ def _put_frame(step: Step, frame: Any, layer: Layer) -> Layer:
 
     result = from_frame(frame, layer)
     rows = np.asarray(frame.index, dtype=np.int64)
-    _note_lost(step, layer.take(rows), result)
+    _note_lost(step, layer, result, rows)
     kept = len(np.unique(rows))
     layer.account.filtered += len(layer) - kept
     layer.account.created += len(rows) - kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,7 +45,7 @@ class Shapes:
 
 
 def to_shapes(ragged: Ragged) -> Shapes:
-    """Geometries of vertices; measures come along where there are any.
+    """Geometries of vertices; measures come along in rows where any is told.
 
     Raises
     ------
@@ -57,12 +57,14 @@ def to_shapes(ragged: Ragged) -> Shapes:
     shapes = np.full(len(ragged), None, dtype=object)
     none = np.zeros(len(ragged), dtype=bool)
     base = family(ragged.code)
-    coords, with_m = _with_measures(ragged)
-    kind = _Maker(coords, has_z(ragged.code), with_m)
-    sizes = np.diff(ragged.vertex_offsets)
-    full = np.flatnonzero(sizes)
     if base == PATCH:
         raise Declined("a MultiPatch is no geometry of GEOS")
+    sizes = np.diff(ragged.vertex_offsets)
+    full = np.flatnonzero(sizes)
+    told = _measured(ragged)[full]
+    if told.any() and not told.all():
+        return _with_and_without(ragged)
+    kind = _Maker.of(ragged, bool(told.any()))
     if base == POINT:
         shapes[full] = kind.points()
         return Shapes(shapes, none, none)
@@ -85,11 +87,7 @@ def to_shapes(ragged: Ragged) -> Shapes:
     lost = none.copy()
     lost[row[parts > 0][nan]] = True  # GEOS cannot close a ring that begins nowhere
     if lost.any():
-        kept = np.flatnonzero(~lost)
-        rest = to_shapes(ragged.take(kept))
-        shapes[kept], cured = rest.shapes, none.copy()
-        cured[kept] = rest.cured
-        return Shapes(shapes, cured, lost)
+        return replace(_alone(ragged, ~lost), lost=lost)
     return Shapes(shapes, _polygons(shapes, ragged, row, kind), lost)
 
 
@@ -100,6 +98,14 @@ class _Maker:
     coords: NDArray[np.float64]
     z: bool
     m: bool
+
+    @classmethod
+    def of(cls, ragged: Ragged, with_m: bool) -> _Maker:
+        """One of all vertices; M is the last column."""
+        coords = ragged.coords
+        if with_m and ragged.m is not None:
+            coords = np.column_stack([coords, ragged.m])
+        return cls(coords, has_z(ragged.code), with_m)
 
     def points(self) -> NDArray[np.object_]:
         import shapely
@@ -147,11 +153,27 @@ class _Maker:
         return make_simple(kind, coords, self.z, offsets, rings)
 
 
-def _with_measures(ragged: Ragged) -> tuple[NDArray[np.float64], bool]:
-    """Coordinates with M as the last column; a Z type has it only where some is told."""
-    if ragged.m is None or (ragged.code < 20 and not (ragged.m > NO_DATA).any()):
-        return ragged.coords, False
-    return np.column_stack([ragged.coords, ragged.m]), True
+def _measured(ragged: Ragged) -> NDArray[np.bool_]:
+    """Rows of which a measure is told: others have none, or "no data" at all vertices."""
+    if ragged.m is None or not (ragged.m > NO_DATA).any():
+        return np.zeros(len(ragged), dtype=bool)
+    return ragged.extremes(ragged.m)[1] > NO_DATA
+
+
+def _with_and_without(ragged: Ragged) -> Shapes:
+    """Geometries of rows some of which have measures."""
+    told = _measured(ragged)
+    some, others = _alone(ragged, told), _alone(ragged, ~told)
+    shapes = np.where(told, some.shapes, others.shapes)
+    return Shapes(shapes, some.cured | others.cured, some.lost | others.lost)
+
+
+def _alone(ragged: Ragged, wanted: NDArray[np.bool_]) -> Shapes:
+    """Geometries of some rows; None in the others."""
+    made = to_shapes(ragged.take(np.flatnonzero(wanted)))
+    shapes, cured, lost = np.full(len(ragged), None, object), wanted.copy(), wanted.copy()
+    shapes[wanted], cured[wanted], lost[wanted] = made.shapes, made.cured, made.lost
+    return Shapes(shapes, cured, lost)
 
 
 def _polygons(

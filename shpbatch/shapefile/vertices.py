@@ -73,22 +73,26 @@ def _coordinates(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, NDArray[np.bool_]]:
     """Coordinates as the shape type has them, measures, and which geometries have those.
 
-    A height that is missing is 0 and a measure "no data", as GDAL writes them.
+    A height that is missing is 0 and a measure "no data", as GDAL writes them;
+    NaN in geometries without measures.
     """
     import shapely
 
     z, always_m = has_z(code), 20 < code < 30
     with_m = shapely.has_m(given) if code > 10 else np.zeros(len(given), dtype=bool)
-    if not always_m and not with_m.any():
+    with_m |= always_m
+    sizes = shapely.get_num_coordinates(given)
+    m = None
+    if not with_m.any():
         coords = shapely.get_coordinates(given, include_z=z)
-        m = None
     else:
         coords = shapely.get_coordinates(given, include_z=z, include_m=True)
-        m = np.where(np.isnan(coords[:, -1]), 10 * NO_DATA, coords[:, -1])
+        m = coords[:, -1].copy()
+        m[np.isnan(m) & np.repeat(with_m, sizes)] = 10 * NO_DATA
         coords = np.ascontiguousarray(coords[:, :-1])
     if z and not (with_z := shapely.has_z(given)).all():
-        coords[np.repeat(~with_z, shapely.get_num_coordinates(given)), 2] = 0.0
-    return coords, m, with_m | always_m
+        coords[np.repeat(~with_z, sizes), 2] = 0.0
+    return coords, m, with_m
 
 
 def _part_sizes(
