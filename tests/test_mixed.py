@@ -97,6 +97,31 @@ def test_split(tmp_path: Path, chain: str) -> None:
         assert twice.total_bounds[0] > 100_000
 
 
+@pytest.mark.parametrize("policy", ["null", "reject"])
+def test_values_that_are_none_are_told_and_rejected_wherever_their_rows_are(
+    policy: str, tmp_path: Path
+) -> None:
+    """A bad value of the layer, one of what was split off it, and one of a row that is in both."""
+    cells = zip(NAMES, (b"abc", b"xyz", b"q", b"7", b"8"), strict=True)
+    source = polygons(tmp_path / "in")
+    source.with_suffix(".dbf").write_bytes(make.dbf_bytes(make.NAMES, cells))
+    outcome = run(source, tmp_path / "out", MERCATOR, "split", on_bad_value=policy)
+    own, lines = rows(tmp_path / "out/a.shp"), rows(tmp_path / "out/a_line.shp")
+    told = [
+        n for n in outcome.notes if "values are not whole numbers, and are read as NULL (3" in n
+    ]
+    if policy == "null":
+        assert [*own, *lines] == ["square", "spiked", "null", "both", "flat", "spiked", "both"]
+        assert told
+        return
+    assert [*own, *lines] == ["null", "both", "both"]
+    assert not told
+    text = (tmp_path / "out/a.rejects.geojsonl").read_text()
+    found = [json.loads(line)["properties"] for line in text.splitlines()]
+    assert sorted(p["fid"] for p in found) == [0, 1, 2, 2]
+    assert {p["reason"] for p in found} == {"field N holds what is not whole numbers"}
+
+
 def test_the_bytes_do_not_depend_on_windows_or_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

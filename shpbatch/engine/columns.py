@@ -51,7 +51,7 @@ class Body:
     matrix: NDArray[np.uint8]
     rows: NDArray[np.int64]
     _decoded: dict[tuple[Slice, str, str], Decoded] = field(default_factory=dict)
-    _told: set[Slice] = field(default_factory=set)
+    _told: dict[Slice, NDArray[np.int64]] = field(default_factory=dict)
 
     def values(self, place: Slice, as_field: Field, encoding: str, rows: NDArray[np.int64]) -> Any:
         """A column of some rows, as an Arrow array."""
@@ -67,12 +67,18 @@ class Body:
     def bad_rows(
         self, place: Slice, as_field: Field, encoding: str, rows: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Places in ``rows`` of cells without a value of their type; told once a column."""
-        if place in self._told:
-            return np.empty(0, np.int64)
-        self._told.add(place)
+        """Places in ``rows`` of cells without a value of their type."""
         bad = self._decode(place, as_field, encoding).bad
         return np.flatnonzero(np.isin(rows, self.rows[bad])) if len(bad) else bad
+
+    def untold(self, place: Slice, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of some rows, by number, that were not asked for before: each cell is told once.
+
+        A layer and those that were split off it have rows of one body.
+        """
+        known = self._told.get(place, np.empty(0, np.int64))
+        self._told[place] = np.union1d(known, rows)
+        return np.setdiff1d(rows, known)
 
     def _decode(self, place: Slice, as_field: Field, encoding: str) -> Decoded:
         key = (place, as_field.arrow, encoding)
@@ -180,26 +186,34 @@ def without_bad_values(layer: Layer, names: Sequence[str]) -> Layer:
         bad = layer.body.bad_rows(column, f, layer.header.encoding, layer.rows)
         if not len(bad):
             continue
-        what = _KINDS[f.arrow].format(layer.header.encoding)
         if layer.account.on_bad_value == "null" or f.arrow == "string":
-            told = "hold bytes that are not" if f.arrow == "string" else "are not"
-            cell = layer.body.picked(layer.rows[bad[:1]])[0, column.start : column.stop]
-            example = bytes(cell).strip(b" \0").decode("latin-1")
-            layer.account.lose(f"field {f.name}: values {told} {what}", len(bad), example)
+            _tell_bad(layer, layer.body, column, f, layer.rows[bad])
             continue
-        reason = f"field {f.name} holds what is not {what}"
+        reason = f"field {f.name} holds what is not {_KINDS[f.arrow]}"
         layer.account.reject("read", layer.rows[bad], (reason,) * len(bad))
         layer = layer.take(np.setdiff1d(np.arange(len(layer)), bad))
     return layer
 
 
+def _tell_bad(layer: Layer, body: Body, place: Slice, f: Field, rows: NDArray[np.int64]) -> None:
+    """Count cells without a value of their type, the first as an example."""
+    rows = body.untold(place, rows)
+    if not len(rows):
+        return
+    told = f"are not {_KINDS.get(f.arrow)}, and are read as NULL"
+    if f.arrow == "string":
+        told = f"hold bytes that are not {layer.header.encoding}"
+    cell = body.picked(rows[:1])[0, place.start : place.stop]
+    example = bytes(cell).strip(b" \0").decode("latin-1")
+    layer.account.lose(f"field {f.name}: values {told}", len(rows), example)
+
+
 _KINDS = {
-    "string": "{}",
-    "int32": "whole numbers, and are read as NULL",
-    "int64": "whole numbers, and are read as NULL",
-    "float64": "numbers, and are read as NULL",
-    "date32": "dates, and are read as NULL",
-    "bool": "true or false, and are read as NULL",
+    "int32": "whole numbers",
+    "int64": "whole numbers",
+    "float64": "numbers",
+    "date32": "dates",
+    "bool": "true or false",
 }
 
 
