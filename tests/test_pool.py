@@ -469,7 +469,7 @@ def test_label_of_hostile_objects() -> None:
         def name(self) -> str:
             raise ValueError
 
-    assert "Hostile" in messages.outcome_of(("value", 1, 0.0), Hostile(), 1).sources[0]
+    assert "Hostile" in messages.outcome_of(messages.Message("value", 1), Hostile(), 1).sources[0]
     assert pool.report_progress is messages.report_progress
 
 
@@ -558,7 +558,7 @@ def script(tmp_path: Path, text: str) -> Path:
 
 
 def environment() -> dict[str, str]:
-    root = str(Path(pool.__file__).parents[1])
+    root = str(Path(pool.__file__).parents[2])
     return {**os.environ, "PYTHONPATH": root}
 
 

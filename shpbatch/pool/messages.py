@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from ..errors import ShpbatchError
 from ..models import Outcome, Status, Task
@@ -34,8 +34,19 @@ __all__ = [
     "reporting",
 ]
 
-# (kind, payload, seconds); kinds: ready, unloadable, progress, value, failure.
-Message = tuple[str, Any, float]
+
+class Message(NamedTuple):
+    """What a worker says: ``ready``, ``unloadable``, ``progress``, ``value`` or ``failure``.
+
+    ``seconds`` are those of the task, of which its worker was ``busy`` for some.
+    """
+
+    kind: str
+    payload: Any
+    seconds: float = 0.0
+    busy: float = 0.0
+
+
 Reporter = Callable[[float], None]
 
 NOT_PICKLABLE = "value-not-picklable"
@@ -123,19 +134,20 @@ def perform(function: Callable[[Any], Any], item: object, *, inline: bool = Fals
 
     Inline, KeyboardInterrupt is the user's own Ctrl-C and propagates.
     """
-    begun = time.monotonic()
+    begun, busy = time.monotonic(), time.process_time()
     try:
-        return "value", function(item), time.monotonic() - begun
+        kind, payload = "value", function(item)
     except BaseException as error:
         if inline and isinstance(error, KeyboardInterrupt):
             raise
-        return "failure", failure(error), time.monotonic() - begun
+        kind, payload = "failure", failure(error)
+    return Message(kind, payload, time.monotonic() - begun, time.process_time() - busy)
 
 
 def outcome_of(message: Message, item: object, attempts: int) -> Outcome:
     """Return the outcome of a task that came back with a value or a failure."""
-    kind, payload, seconds = message
-    if kind == "failure":
+    payload, seconds = message.payload, message.seconds
+    if message.kind == "failure":
         return failed(item, "failed", payload, seconds, attempts)
     if isinstance(payload, Outcome):
         return replace(payload, attempts=attempts) if attempts > 1 else payload

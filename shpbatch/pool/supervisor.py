@@ -13,7 +13,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import WorkerError
@@ -30,54 +29,18 @@ from .messages import (
     how_it_ended,
     outcome_of,
 )
+from .options import PoolOptions
+from .ramp import Ramp
 from .stop import Stop
-from .worker import Limits, Loaded, Worker, end_workers, start_worker, wait
+from .worker import Loaded, Worker, end_workers, start_worker, wait
 
 BAD_STARTS = 20  # workers in a row dying before they are ready
 FEWER = 1.0  # seconds to go on with fewer workers where no more can be started
 HEARTBEAT = 5.0  # seconds; a grandchild may hold pipe and sentinel of a dead worker open
 
-__all__ = ["PoolOptions", "Result", "Supervisor"]
+__all__ = ["Result", "Supervisor"]
 
 Result = tuple[int, Outcome]
-
-
-@dataclass(frozen=True, slots=True)
-class PoolOptions:
-    """How tasks are run.
-
-    Attributes
-    ----------
-    workers : int
-        Processes; never more than there are tasks.
-    timeout : float or None
-        Seconds a task, looked at while the results are being iterated over.
-    retries : int
-        Further attempts after a worker died; none after a timeout or an error.
-    method : {"auto", "forkserver", "spawn", "inline"}
-        ``auto`` is forkserver where it exists; ``inline`` uses no processes
-        (for debugging) and so has no timeout.
-    preload : tuple of str
-        Modules that the forkserver, or else each worker, imports once.
-    grace : float
-        Seconds that running tasks are given after a stop.
-    memory : int or None
-        Bytes that the tasks may need together; None is 0.8 of what is available.
-    seconds : float or None
-        No task is begun after so long; those that run are waited for.
-    limits : Limits
-        Of each worker.
-    """
-
-    workers: int = 16
-    timeout: float | None = None
-    retries: int = 1
-    method: Literal["auto", "forkserver", "spawn", "inline"] = "auto"
-    preload: tuple[str, ...] = ()
-    grace: float = 2.0
-    memory: int | None = None
-    seconds: float | None = None
-    limits: Limits = field(default_factory=Limits)
 
 
 class Supervisor:
@@ -102,6 +65,7 @@ class Supervisor:
         self._left = len(items)  # without an outcome so far
         self._workers: list[Worker] = []
         self._bad_starts, self._start_after = 0, 0.0
+        self._ramp = Ramp(options.workers)
         self._stop, self._stop_at = stop, math.inf
         self._memory = memory
         self._until = time.monotonic() + (options.seconds or math.inf)
@@ -140,9 +104,8 @@ class Supervisor:
 
     def _start_missing(self) -> None:
         now = time.monotonic()
-        while (
-            len(self._workers) < min(self._options.workers, self._left) and now >= self._start_after
-        ):
+        self._ramp.look(sum(w.ready for w in self._workers), self._ages(now))
+        while len(self._workers) < min(self._ramp.wanted, self._left) and now >= self._start_after:
             try:
                 options = self._options
                 worker = start_worker(
@@ -156,6 +119,10 @@ class Supervisor:
                 self._start_after = now + 0.02 * self._bad_starts
                 return
             self._workers.append(worker)
+
+    def _ages(self, now: float) -> list[float]:
+        """Seconds since each working worker began its task."""
+        return [now - w.since for w in self._workers if w.job]
 
     def _bad_start(self, how: str) -> None:
         self._bad_starts += 1
@@ -219,6 +186,7 @@ class Supervisor:
             patience = min(patience, self._until)
         if self._start_after > now:
             patience = min(patience, self._start_after)
+        patience = min(patience, now + self._ramp.patience(self._ages(now)))
         sources: list[Any] = [w.line for w in self._workers]
         sources += [w.process.sentinel for w in self._workers]
         if self._stopping():
@@ -251,11 +219,11 @@ class Supervisor:
             message: Message = pickle.loads(data)
         except Exception as error:
             why = failure(error, NOT_PICKLABLE, "the value cannot be read back: ")
-            message = "failure", why, time.monotonic() - worker.since
+            message = Message("failure", why, time.monotonic() - worker.since)
         self._receive(worker, message)
 
     def _receive(self, worker: Worker, message: Message) -> None:
-        kind, payload, _ = message
+        kind, payload = message.kind, message.payload
         if kind == "ready":
             worker.ready, self._bad_starts = True, 0
             if self.on_ready is not None:
@@ -270,6 +238,7 @@ class Supervisor:
                     self.on_progress(index, payload)
                 return
             worker.job = None
+            self._ramp.ended(message.seconds, message.busy)
             self._give_back(index)
             self._emit(index, outcome_of(message, self._items[index], attempt))
 

@@ -17,8 +17,9 @@ from typing import Any
 from ..errors import WorkerError
 from .feed import Feed, Needs
 from .messages import dumps, outcome_of, perform, report_progress, reporting
+from .options import PoolOptions
 from .stop import Stop
-from .supervisor import PoolOptions, Result, Supervisor
+from .supervisor import Result, Supervisor
 from .worker import Loaded
 
 __all__ = ["Loaded", "PoolOptions", "Stop", "report_progress", "run_tasks"]

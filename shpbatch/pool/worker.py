@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, cast
 
-from .messages import NOT_PICKLABLE, dumps, failure, perform, reporting
+from .messages import NOT_PICKLABLE, Message, dumps, failure, perform, reporting
+from .options import Limits
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     Line = Connection[Any, Any]
 
-__all__ = ["Limits", "Loaded", "Worker", "end_workers", "start_worker", "wait"]
+__all__ = ["Loaded", "Worker", "end_workers", "start_worker", "wait"]
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "GDAL_NUM_THREADS")
 #: glibc gives arrays of some MB back at once and takes them anew for the next window, zeroed page
@@ -62,34 +63,6 @@ class Loaded:
     missing: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a worker may take.
-
-    Attributes
-    ----------
-    memory : int or None
-        Bytes of its own (``RLIMIT_DATA``; where a system has not that, ``RLIMIT_AS``):
-        what asks for more gets a MemoryError, and fails alone.
-    nice : int
-        Added to its niceness.
-    """
-
-    memory: int | None = None
-    nice: int = 0
-
-    def take_hold(self) -> None:
-        """Apply to this process; on Windows there are none."""
-        if self.nice and hasattr(os, "nice"):
-            os.nice(self.nice)
-        if self.memory is None or sys.platform == "win32":
-            return
-        import resource
-
-        kind = resource.RLIMIT_DATA if sys.platform == "linux" else resource.RLIMIT_AS
-        resource.setrlimit(kind, (self.memory, self.memory))
-
-
 class _Sender:
     """The worker's side of the pipe; locked, since a task may report from its own threads."""
 
@@ -107,7 +80,7 @@ class _Sender:
         if now >= self._next:
             self._next = now + PROGRESS_EVERY
             with contextlib.suppress(OSError):  # the parent is gone; the lifeline ends us
-                self.send(pickle.dumps(("progress", fraction, 0.0)))
+                self.send(pickle.dumps(Message("progress", fraction)))
 
 
 def work(line: Line, function: bytes, preload: tuple[str, ...], limits: Limits) -> None:
@@ -119,9 +92,9 @@ def work(line: Line, function: bytes, preload: tuple[str, ...], limits: Limits) 
     try:
         call = pickle.loads(function)
     except BaseException as error:
-        sender.send(pickle.dumps(("unloadable", failure(error), 0.0)))
+        sender.send(pickle.dumps(Message("unloadable", failure(error))))
         return
-    sender.send(pickle.dumps(("ready", loaded, 0.0)))
+    sender.send(pickle.dumps(Message("ready", loaded)))
     with reporting(sender.progress), contextlib.suppress(EOFError, OSError):
         while True:
             sender.send(_answer(call, line.recv_bytes()))
@@ -131,14 +104,15 @@ def _answer(call: Callable[[Any], Any], data: bytes) -> bytes:
     try:
         item = pickle.loads(data)
     except BaseException as error:
-        return dumps(("failure", failure(error, NOT_PICKLABLE, "the item cannot be read: "), 0.0))
+        lost = failure(error, NOT_PICKLABLE, "the item cannot be read: ")
+        return dumps(Message("failure", lost))
     message = perform(call, item)
     _flush()
     try:
         return dumps(message)
     except BaseException as error:
         lost = failure(error, NOT_PICKLABLE, "the value cannot be sent back: ")
-        return dumps(("failure", lost, message[2]))
+        return dumps(Message("failure", lost, message.seconds))
 
 
 def _flush() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -11,8 +10,8 @@ from ..durable import Durability
 from ..engine.aspects import CRS
 from ..errors import PlanError, RecipeError
 from ..policy import Policy
-from ..pool.tasks import PoolOptions
-from ..pool.worker import Limits
+from ..pool.options import Limits, PoolOptions
+from ..pool.ramp import cpus
 from ..publishing.staleness import TRIGGERS, IfExists, Rules
 from ..reporting.progress import Mode
 from ..shapefile.encoding import codec_of_cpg
@@ -210,16 +209,9 @@ def rules_of(settings: RunOptions) -> Rules:
     )
 
 
-def usable_cpus() -> int:
-    """CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def pool_options(settings: RunOptions, preload: tuple[str, ...]) -> PoolOptions:
     """Options of the pool."""
-    workers = settings.workers or usable_cpus()
+    workers = settings.workers or cpus()
     if workers < 1:
         raise PlanError(f"workers must be 1 or more, not {settings.workers}", "bad-value")
     return PoolOptions(
