@@ -158,10 +158,11 @@ def test_no_heartbeat_where_none_is_wanted(
         ("bar", io.StringIO(), Bar),
         ("lines", Terminal(), Lines),
         ("none", Terminal(), Lines),
+        ("auto", None, Lines),  # of a service
     ],
 )
 def test_which_display(
-    monkeypatch: pytest.MonkeyPatch, mode: Any, stream: io.StringIO, kind: type
+    monkeypatch: pytest.MonkeyPatch, mode: Any, stream: io.StringIO | None, kind: type
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stream)
     with open_progress(mode, [1], "x", Tally()) as display:

@@ -71,8 +71,10 @@ def open_progress(
     return Closing(Lines(files, desc, tally, mode == "lines", talk))
 
 
-def _redraws(stream: TextIO) -> bool:
+def _redraws(stream: TextIO | None) -> bool:
     """Whether a bar can be drawn over itself there: a terminal, or a cell of a notebook."""
+    if stream is None:  # of a service
+        return False
     return stream.isatty() or type(stream).__module__.partition(".")[0] == "ipykernel"
 
 

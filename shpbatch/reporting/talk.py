@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from typing import Any, Literal
@@ -16,6 +18,13 @@ __all__ = ["Talk", "one_line", "print_line", "visible"]
 Format = Literal["text", "json"]
 #: A file of lines is set aside at this size; so many are kept.
 ROTATED_AT, KEPT = 10 << 20, 5
+
+
+class _Rotating(RotatingFileHandler):
+    """A file that is set aside; what cannot be written is the caller's to tell."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        raise  # noqa: PLE0704 (logging calls this while it handles the error)
 
 
 class Talk:
@@ -36,11 +45,12 @@ class Talk:
     """
 
     def __init__(self, format: Format = "text", path: str | None = None) -> None:
-        self._format = format
-        self._file: RotatingFileHandler | None = None
+        self._format, self._path = format, path
+        self._silent = False
+        self._file: _Rotating | None = None
         if path is not None:
             with translated(path):
-                self._file = RotatingFileHandler(
+                self._file = _Rotating(
                     path,
                     maxBytes=ROTATED_AT,
                     backupCount=KEPT,
@@ -61,14 +71,20 @@ class Talk:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what is still to be written, which was told
+                self._file.close()
 
     def _append(self, line: str) -> None:
         if self._file is not None:
             text = visible(line)
             if self._format == "text":
                 text = f"{datetime.now(UTC).isoformat(timespec='seconds')} {text}"
-            self._file.emit(logging.makeLogRecord({"msg": text}))
+            try:
+                self._file.handle(logging.makeLogRecord({"msg": text}))
+            except OSError as error:
+                if not self._silent:
+                    self._silent = True
+                    print_line(f"{self._path}: cannot be written: {error.strerror}")
 
     def _line(self, text: str, event: str, known: dict[str, Any]) -> str:
         if self._format == "text":
@@ -79,9 +95,17 @@ class Talk:
 
 
 def print_line(text: str) -> None:
-    """One line on stderr, control characters made visible."""
-    sys.stderr.write(visible(text) + "\n")
-    sys.stderr.flush()
+    """One line on stderr, control characters made visible.
+
+    Nobody may listen any more: that must not end a run, so nothing more is said.
+    """
+    if sys.stderr is None:  # of a service on Windows
+        return
+    try:
+        sys.stderr.write(visible(text) + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (for the rest of the process)
 
 
 def one_line(text: str) -> str:
