@@ -312,6 +312,7 @@ def test_sources_that_may_not_be_read(place: Path) -> None:
     by_name = {Path(o["sources"][0]).stem: (o["status"], o["code"]) for o in record["outcomes"]}
     assert by_name["t0002"] == by_name["t0003"] == ("done", None)
     assert by_name["t0000"] == by_name["t0001"] == ("failed", "source-unreadable")
+    assert by_name["closed"] == ("failed", "folder-unreadable")
     assert "Permission denied" in err
 
 
@@ -365,6 +366,7 @@ def test_workers_that_may_not_even_start(limit: str, tmp_path: Path) -> None:
     codes = {record.get("code"), *(o["code"] for o in record["outcomes"])} - {None}
     assert codes <= {"workers-dead", "out-of-memory", "worker-killed", "function-not-loadable"}
     assert not list((tmp_path / "out").glob("*.shp"))
+    assert "--mem-limit" in err or "code" not in record
 
 
 def test_a_parent_with_little_memory(tmp_path: Path) -> None:

@@ -84,7 +84,10 @@ def judge(
     there = occupied(sink) is not None
     if settled := _settled(sink, there, trouble, now, rules):
         return settled
-    if made is None or (there and rules.if_exists == "fail"):
+    if there and rules.if_exists == "fail":
+        reason = f"{sink}: is there already (--if-exists fail)"
+        return Verdict(problem=Problem("exists", reason))
+    if made is None:
         return _foreign(sink, rules) if there else Verdict("new")
     why = next(_reasons(made, dst, now, rules), "")
     if not why:
