@@ -7,24 +7,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .errors import PlanError
 from .models import Outcome, Recipe, Report
 from .planning.discover import discover
+from .planning.lists import Listed, read_lists
 from .planning.merging import Merge
 from .planning.past import Past
 from .planning.plan import HEADERS, Layout, Plan, make_plan
 from .planning.preload import preload_for
 from .pool.tasks import Stop
 from .recipes.recipe import as_recipe
+from .reporting.runlog import RunLog
 from .running.mapping import Mapping, new_run_id
 from .running.run import execute
 from .running.settings import RunOptions, policy_of, pool_options, rules_of
 from .sinks import Container, container_of
 
-__all__ = ["RunOptions", "execute", "map_parser", "plan", "run"]
+__all__ = ["RunOptions", "execute", "map_parser", "plan", "planner", "run"]
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -55,9 +58,7 @@ def run(src: Paths, dst: str | os.PathLike[str], recipe: Any, **options: Any) ->
     BusyError
         Another run holds the destination.
     """
-    return execute(
-        lambda: plan(src, dst, recipe, headers=HEADERS, **options), RunOptions(**options)
-    )
+    return execute(planner(src, dst, recipe, headers=HEADERS, **options), RunOptions(**options))
 
 
 def plan(
@@ -73,11 +74,32 @@ def plan(
     ``headers`` are read of all sources, or of so many: it takes 1 ms each,
     and a worker can do it as well.
     """
+    return planner(src, dst, recipe, headers=headers, **options)()
+
+
+def planner(
+    src: Paths,
+    dst: str | os.PathLike[str],
+    recipe: Any,
+    *,
+    headers: int | None = None,
+    **options: Any,
+) -> Callable[[], Plan]:
+    """What plans a run, again and again: lists and recipes, which may be pipes, are read now.
+
+    Parameters as for `plan`.
+    """
     settings, dst = RunOptions(**options), str(Path(dst))
     named = [src] if isinstance(src, str | os.PathLike) else list(src)
-    checked = as_recipe(recipe)
+    lists = read_lists([os.fspath(s) for s in named])
+    return partial(_planned, lists, dst, as_recipe(recipe), settings, headers)
+
+
+def _planned(
+    named: list[str | Listed], dst: str, recipe: Recipe, settings: RunOptions, headers: int | None
+) -> Plan:
     found = discover(
-        [os.fspath(s) for s in named],
+        named,
         include=settings.include,
         exclude=settings.exclude,
         avoid=dst,
@@ -91,7 +113,7 @@ def plan(
     merge, container = _together(settings)
     layout = Layout(settings.flat, settings.each_step, container, policy, merge)
     with Past.of(dst, rules_of(settings)) as past:
-        return make_plan(found, checked, dst, layout, past, headers)
+        return make_plan(found, recipe, dst, layout, past, headers)
 
 
 def _together(settings: RunOptions) -> tuple[Merge | None, Container]:
@@ -154,15 +176,16 @@ def map_parser(
     """
     listed = list(items)
     settings = RunOptions(workers=workers, timeout=timeout, retries=retries)
-    mapping = Mapping(
-        run_id=new_run_id(),
-        log=os.fspath(log) if log is not None else None,
-        options=pool_options(settings, preload_for(Recipe())),
-        progress="auto" if bar else "none",
-        desc=desc,
-        costs=[_weight(item) for item in listed],
-    )
-    return list(mapping.run(function, listed, [str(item) for item in listed], Stop()).outcomes)
+    with RunLog(os.fspath(log) if log is not None else None, new_run_id()) as run_log:
+        mapping = Mapping(
+            log=run_log,
+            options=pool_options(settings, preload_for(Recipe())),
+            progress="auto" if bar else "none",
+            desc=desc,
+            costs=[_weight(item) for item in listed],
+        )
+        names = [str(item) for item in listed]
+        return list(mapping.run(function, listed, names, Stop()).outcomes)
 
 
 def _weight(item: Any) -> int:

@@ -6,6 +6,8 @@ then the remedy. The code is what scripts and tests hold on to.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "BusyError",
     "CRSError",
@@ -17,6 +19,7 @@ __all__ = [
     "ShpbatchError",
     "SourceError",
     "StepError",
+    "Stopped",
     "WorkerError",
     "WriteError",
 ]
@@ -99,12 +102,20 @@ class WriteError(LayerError):
 
 
 class WorkerError(ShpbatchError):
-    """The pool cannot go on: its workers do not come up."""
+    """The pool cannot go on: its workers do not come up.
+
+    ``report``, a `Report`, tells what a run had done before, if it is known.
+    """
 
     code = "workers-dead"
+    report: Any = None
 
 
 class BusyError(ShpbatchError):
     """Another run holds the destination."""
 
     code = "busy"
+
+
+class Stopped(BaseException):
+    """A signal came before a run had begun; ``except Exception`` must not hold it."""

@@ -133,8 +133,7 @@ class Header:
 class StepCall:
     """A step by name with its checked parameters.
 
-    ``function`` is a user's own step as cloudpickle bytes, so that one made
-    in a notebook or in ``__main__`` reaches every worker.
+    ``function`` is a user's own step as cloudpickle bytes: one of a notebook reaches all workers.
     """
 
     name: str
@@ -199,11 +198,10 @@ class Outcome:
     """What became of one task. Plain data: it crosses process borders.
 
     ``value`` is what a user's function returned; ``detail`` a traceback for the log; ``notes``
-    what a person should know of a complete output; ``why`` why it was made.
-    ``staged`` are sets that wait in the stage, ``seen`` the sources' files when they were
-    read. ``renamed`` are fields whose names a ``.dbf`` does not hold: name, written name,
-    encoding; ``operations`` those on coordinates, with their accuracy. ``repairs`` are what
-    was put right, with counts; ``lost`` what was not.
+    what a person should know of a complete output; ``why`` why it was made. ``staged`` are sets
+    that wait in the stage, ``seen`` the sources' files when they were read. ``renamed`` are fields
+    whose names a ``.dbf`` does not hold: name, written name, encoding; ``operations`` those on
+    coordinates, with their accuracy. ``repairs`` were put right (with counts), ``lost`` was not.
     """
 
     sources: tuple[str, ...]
@@ -284,10 +282,9 @@ class Task:
 class Report:
     """Outcomes in source order, and what they add up to.
 
-    ``stopped`` says why the run ended before its list did, if it did:
-    ``max-failures``, ``max-seconds``, ``SIGINT`` or ``SIGTERM``. ``vanished``
-    are outputs whose sources are gone, by their path below the destination, and
-    ``pruned`` those that were removed.
+    ``stopped`` says why the run ended before its list did (``max-failures``, ``SIGTERM``…).
+    ``vanished`` are outputs without a source, by their path below the destination; ``pruned``
+    were removed, ``kept`` should have been; ``ignored`` was passed over.
     """
 
     run_id: str
@@ -298,3 +295,6 @@ class Report:
     dst: str | None = None
     vanished: tuple[str, ...] = ()
     pruned: tuple[str, ...] = ()
+    kept: Mapping[str, Problem] = field(default_factory=dict)
+    ignored: tuple[tuple[str, str], ...] = ()
+    exit_nothing: int = 0  # the exit code where all was up to date

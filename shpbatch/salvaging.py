@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from .api import map_parser, plan
+from .api import map_parser, plan, planner
 from .durable import translated
 from .models import Outcome, Report, Task
 from .parser import failure
@@ -78,7 +78,7 @@ def repair(
     settings = RunOptions(**options)
     if dry_run:
         return _examined(src, dst, settings, options)
-    report = execute(lambda: plan(src, dst, [], headers=HEADERS, **options), settings, stop)
+    report = execute(planner(src, dst, [], headers=HEADERS, **options), settings, stop)
     report = replace(report, outcomes=(*report.outcomes, *_without_shapes(src)))
     _write_table(Path(dst, TABLE), report)
     return report

@@ -208,6 +208,48 @@ def test_the_destination_inside_the_source_is_avoided(tmp_path: Path) -> None:
     assert names(tmp_path, avoid=str(tmp_path / "out")) == ["a.shp", "other/out/c.shp"]
 
 
+def test_a_folder_that_cannot_be_listed_is_a_source_with_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a.shp", "closed/b.shp", "closed/c_roads.shp")
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    good, bad = discover([str(tmp_path)]).sources
+    assert (good.relative, good.problem) == ("a.shp", None)
+    assert bad.problem is not None
+    assert bad.problem.code == "folder-unreadable"
+    assert str(tmp_path / "closed") in bad.problem.reason
+    assert names(tmp_path, include=["*_roads.shp"]) == ["closed"]  # perhaps there are some in it
+    assert names(tmp_path, exclude=["closed/*"]) == names(tmp_path, exclude=["closed"]) == ["a.shp"]
+    (named,) = discover([str(tmp_path / "closed")]).sources
+    assert named.problem is not None
+
+
+def test_folders_that_systems_keep_are_not_looked_into(tmp_path: Path) -> None:
+    touch(tmp_path, "a.shp", "$RECYCLE.BIN/$R1.shp", "lost+found/b.shp")
+    touch(tmp_path, "System Volume Information/c.shp")
+    assert names(tmp_path) == ["a.shp"]
+
+
+def test_outputs_of_another_run_are_passed_over_and_told(tmp_path: Path) -> None:
+    touch(tmp_path, "a.shp", "old/.shpbatch/ledger.db", "old/deep/b.shp", "new/c.shp")
+    src, new = str(tmp_path), str(tmp_path / "new")
+    found = discover([src], avoid=new)
+    assert [s.relative for s in found.sources] == ["a.shp"]
+    assert [path for path, _ in found.ignored] == [str(tmp_path / "old")]
+    assert names(tmp_path, str(tmp_path / "old"), avoid=new) == ["deep/b.shp"]  # it is meant
+    assert names(tmp_path) == ["a.shp", "new/c.shp", "old/deep/b.shp"]  # no run: an audit
+    (tmp_path / "a.shp").unlink()
+    with pytest.raises(SourceError, match="outputs of another run"):
+        discover([src], avoid=new)
+
+
 def test_sizes_weigh_shp_and_dbf(tmp_path: Path) -> None:
     path = make.write(tmp_path)
     (found,) = discover([str(path)]).sources
@@ -264,6 +306,21 @@ def test_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(SourceError) as error:
         discover(["-"])
     assert error.value.code == "no-sources"
+
+
+@pytest.mark.parametrize("name", ["-", "@list"])
+def test_a_plan_that_is_made_again_reads_no_list_again(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Standard input and pipes are empty the second time."""
+    touch(tmp_path, "a.shp")
+    monkeypatch.chdir(tmp_path)
+    Path("list").write_text("a.shp\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("a.shp\n"))
+    planner = api.planner([name], "out", [])
+    assert len(planner().tasks) == 1
+    Path("list").write_text("")
+    assert len(planner().tasks) == 1
 
 
 # --- which of them -----------------------------------------------------------

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,10 @@ from shpbatch.engine.aspects import Coords
 from shpbatch.engine.registry import step
 from shpbatch.errors import PlanError, WriteError
 from shpbatch.models import Outcome, Report
-from shpbatch.publishing.destination import STATE
+from shpbatch.publishing.destination import STATE, claim
 from shpbatch.publishing.ledger import LEDGER, Ledger, Quarantined
 from shpbatch.publishing.provenance import sources_of
-from shpbatch.reporting.report import summary
+from shpbatch.reporting.report import exit_code, summary
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 SIMPLE = [("simplify", {"tolerance": 5.0})]
@@ -238,8 +240,89 @@ def test_a_pruned_output_that_was_edited_stays(src: Path) -> None:
     for path in src.glob("cities.*"):
         path.unlink()
     (src.parent / "out/cities.dbf").write_text("mine now")
-    assert run(src, prune=True).vanished == ("cities.shp",)
+    (told,) = shpbatch.plan(src, src.parent / "out", SIMPLE).staying.values()
+    assert told.code == "output-edited"
+    report = run(src, prune=True)
+    assert report.vanished == ("cities.shp",)
+    assert report.kept == {"cities.shp": told}
+    assert "--prune" not in summary(report)
+    assert "cities.dbf was edited by hand" in summary(report)
     assert (src.parent / "out/cities.dbf").read_text() == "mine now"
+
+
+def test_what_was_taken_out_of_a_zip_is_gone(src: Path) -> None:
+    archive = src / "all.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in (*src.glob("cities.*"), *src.glob("SohoWater.*")):
+            file.write(path, path.name)
+    run(src)
+    assert run(src, exclude=["*.zip/*"]).vanished == ()  # not named is not gone
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in src.glob("cities.*"):
+            file.write(path, path.name)
+    assert run(src, include=["SohoPeople.shp"]).vanished == ("all.zip/SohoWater.shp",)
+    archive.write_bytes(archive.read_bytes()[:-30])  # half of an upload
+    assert run(src).vanished == ()
+    archive.unlink()
+    assert set(run(src).vanished) == {"all.zip/SohoWater.shp", "all.zip/cities.shp"}
+
+
+def test_what_was_taken_out_of_a_geopackage_is_gone(src: Path) -> None:
+    package = src / "all.gpkg"
+    for name in ("cities", "SohoWater"):
+        pyogrio.write_dataframe(pyogrio.read_dataframe(src / f"{name}.shp"), package, layer=name)
+    run(package)
+    package.unlink()
+    pyogrio.write_dataframe(pyogrio.read_dataframe(src / "cities.shp"), package, layer="cities")
+    report = shpbatch.run(package, src / "out", SIMPLE, method="inline", prune=True)
+    assert report.pruned == ("all/SohoWater.shp",)
+
+
+def test_nothing_is_gone_that_cannot_be_looked_at(
+    src: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share that fails amid the walk, or a folder without rights, loses no output."""
+    (src / "share").mkdir()
+    for path in src.glob("cities.*"):
+        path.rename(src / "share" / path.name)
+    run(src)
+    (src / "share").rename(src / "away")
+    (src / "share").mkdir()
+    real = os.scandir
+
+    def scandir(path: str) -> Any:
+        if str(path).endswith("share"):
+            raise OSError(116, "Stale file handle", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    report = run(src, prune=True, exclude=["away/*"])
+    assert [o.code for o in report.outcomes if o.status == "failed"] == ["folder-unreadable"]
+    assert (report.vanished, report.pruned) == ((), ())
+    assert (src.parent / "out/share/cities.shp").exists()
+
+
+def test_an_output_that_cannot_be_removed_is_told(
+    src: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(src)
+    for path in (*src.glob("cities.*"), *src.glob("SohoWater.*")):
+        path.unlink()
+    real = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.name.startswith("cities"):
+            raise PermissionError(13, "Permission denied")
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    report = run(src, prune=True)
+    assert (report.vanished, report.pruned) == (("cities.shp",), ("SohoWater.shp",))
+    assert "cities.shp cannot be removed: Permission denied" in summary(report)
+    assert exit_code(report) == 1
+    monkeypatch.undo()
+    report = run(src, prune=True)
+    assert (report.pruned, exit_code(report)) == (("cities.shp",), 0)
 
 
 def test_nothing_is_pruned_of_a_folder_that_is_empty(src: Path) -> None:
@@ -480,6 +563,28 @@ with claim({str(out)!r}):
         assert waiting.poll() is None
         holder.stdin.close()
         assert waiting.wait(60) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds out through /proc who heeds a signal")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_waits_hears_a_signal(src: Path, number: signal.Signals) -> None:
+    out = src.parent / "out"
+    words = ["run", src, "-o", out, "-j", 1, "--wait", "--json"]
+    with claim(str(out)):
+        command = [sys.executable, "-m", "shpbatch", *map(str, words)]
+        waiting = subprocess.Popen(command, stdout=subprocess.PIPE)
+        end = time.monotonic() + 60
+        while not _catches(waiting.pid, signal.SIGTERM) and time.monotonic() < end:
+            time.sleep(0.05)
+        waiting.send_signal(number)
+        record = json.loads(waiting.communicate(timeout=60)[0])
+    assert waiting.returncode == record["exit_code"] == 128 + number
+    assert (record["status"], record["reason"]) == ("interrupted", number.name)
+
+
+def _catches(process: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{process}/status").read_text()
+    return bool(int(status.split("SigCgt:")[1].split()[0], 16) >> (number - 1) & 1)
 
 
 def test_after_so_many_seconds_no_file_is_begun(src: Path) -> None:

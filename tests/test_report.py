@@ -12,7 +12,7 @@ from shpbatch.reporting.report import as_json, exit_code, files, summary
 #: design.md, section 9, and the log that every run has.
 KEYS = {
     "schema", "run_id", "status", "exit_code", "seconds", "files", "features", "outcomes", "log",
-    "vanished", "pruned",
+    "vanished", "pruned", "kept", "ignored",
 }  # fmt: skip
 FILES = {"total", "done", "failed", "skipped"}
 FEATURES = {

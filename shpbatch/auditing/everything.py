@@ -10,6 +10,7 @@ from ..findings import Finding
 from ..models import Outcome, Problem, Source
 from ..pool.stop import Stop
 from ..reporting.progress import Mode
+from ..reporting.runlog import RunLog
 from ..running.mapping import Mapping, new_run_id
 from ..running.settings import RunOptions, pool_options
 from .deep import Deep, read_deep
@@ -35,8 +36,7 @@ def read_all(
         return tuple(layers)
     sources = [layers[at].source for at in places]
     mapping = Mapping(
-        run_id=new_run_id(),
-        log=None,
+        log=RunLog(None, new_run_id()),
         options=pool_options(RunOptions(workers=workers), _PRELOAD),
         progress=progress,
         desc="audit",

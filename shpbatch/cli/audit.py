@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -66,25 +64,18 @@ def command(src: tuple[str, ...], **options: Any) -> None:
     shpbatch audit incoming/ --expect expect.yaml --fail-on warning
     """
     from ..auditing import audit
-    from ..pool.stop import Stop
+    from .signals import EXIT_CODES, stop_on_signals
 
     if options["as_json"] and options["as_csv"]:
         raise click.UsageError("--json and --csv both go to stdout: choose one")
     pages = {name: options[name] for name in ("html", "geojson") if options[name]}
     for path in pages.values():
         _check_target(path)
-    stop = Stop()
-
-    def stopped(number: int, frame: FrameType | None) -> None:
-        stop.set(signal.Signals(number).name)
-
-    if options["deep"] or options["expect"]:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, stopped)
+    stop = stop_on_signals()
     named = ("deep", "expect", "include", "exclude", "limit", "workers", "progress")
     found = audit(src, stop=stop, **{name: options[name] for name in named})
     if stop.reason:
-        sys.exit(130 if stop.reason == "SIGINT" else 143)
+        sys.exit(EXIT_CODES[stop.reason])
     _write(found, pages)
     _print(found, options["as_json"], options["as_csv"])
     kept = not any(f.code.startswith("expected-") for _, _, f in found.told())

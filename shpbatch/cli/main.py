@@ -68,9 +68,10 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: errors of ours are one sentence and an exit code."""
-    from ..errors import ShpbatchError
+    from ..errors import ShpbatchError, Stopped
     from ..reporting.talk import print_line
 
+    _hold_standard_streams()
     # numpy starts a thread a core for its linear algebra, of which there is none here: 0.1 s.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
@@ -78,12 +79,32 @@ def main() -> None:
     except ShpbatchError as error:
         print_line("\n".join(f"Error: {line}" for line in str(error).splitlines()))
         sys.exit(exit_code_of(error))
+    except Stopped as error:
+        print_line(f"stopped early: {error}")
+        sys.exit(exit_code_of(error))
 
 
-def exit_code_of(error: Exception) -> int:
-    """2 for a wrong request, 75 for a held destination, else 1."""
-    from ..errors import BusyError, PlanError, RecipeError, SourceError
+def _hold_standard_streams() -> None:
+    """Open what the caller closed (``2>&-``).
+
+    Else the next file that is opened takes its place, here or in a worker, and
+    what a C library says there would be written into that file.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def exit_code_of(error: BaseException) -> int:
+    """2 for a wrong request, 75 for a held destination, that of the signal, else 1."""
+    from ..errors import BusyError, PlanError, RecipeError, SourceError, Stopped
 
     if isinstance(error, RecipeError | PlanError | SourceError):
         return 2
+    if isinstance(error, Stopped):
+        from .signals import EXIT_CODES
+
+        return EXIT_CODES[str(error)]
     return 75 if isinstance(error, BusyError) else 1

@@ -46,7 +46,7 @@ def source_options(function: F) -> F:
 def _workers(ctx: click.Context, param: click.Parameter, value: str) -> int:
     if value == "auto":
         return 0
-    if value.isdigit() and int(value) > 0:
+    if value.isdecimal() and int(value) > 0:
         return int(value)
     raise click.BadParameter("a number of 1 or more, or 'auto'")
 

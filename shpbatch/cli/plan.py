@@ -14,7 +14,7 @@ from ..planning.plan import Plan
 from ..reporting.talk import one_line
 from .options import ChainCommand, layout_options, recipe_options, source_options
 from .policies import policy_options
-from .run import planned
+from .run import planner
 
 __all__ = ["command", "show_plan"]
 
@@ -28,7 +28,7 @@ __all__ = ["command", "show_plan"]
 @click.pass_context
 def command(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     """Show what run would do, file by file; write nothing."""
-    show_plan(planned(ctx, options), as_json)
+    show_plan(planner(ctx, options)(), as_json)
 
 
 def show_plan(plan: Plan, as_json: bool) -> None:
@@ -36,7 +36,8 @@ def show_plan(plan: Plan, as_json: bool) -> None:
     rows = list(zip(plan.tasks, plan.headers, strict=True))
     if as_json:
         tasks = [_record(*row) for row in rows]
-        told = {"names": _names(plan), "vanished": list(plan.vanished)}
+        kept = {key: asdict(problem) for key, problem in plan.staying.items()}
+        told = {"names": _names(plan), "vanished": list(plan.vanished), "kept": kept}
         click.echo(json.dumps({"schema": 1, "tasks": tasks, **told}))
     else:
         for row in rows:
@@ -46,7 +47,9 @@ def show_plan(plan: Plan, as_json: bool) -> None:
         for path, reason in plan.ignored:
             click.echo(one_line(f"ignore  {path}: {reason}"))
         for key in plan.vanished:
-            click.echo(one_line(f"gone    {key}: its source is gone (--prune removes it)"))
+            problem = plan.staying.get(key)
+            more = f"but {problem.reason}" if problem else "(--prune removes it)"
+            click.echo(one_line(f"gone    {key}: its source is gone {more}"))
     sys.exit(1 if any(task.problem for task in plan.tasks) else 0)
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
-from ..errors import ShpbatchError
 from ..models import Outcome, Report
 from .options import source_options, workers_option
 
@@ -79,26 +76,14 @@ def command(src: tuple[str, ...], output: str, as_json: bool, quiet: bool, **opt
     shpbatch repair data/ -o repaired/
     shpbatch repair broken.shp -o repaired/ --dry-run
     """
-    from ..pool.stop import Stop
     from ..salvaging import TABLE, repair, repair_code, repair_json
-
-    stop = Stop()
-
-    def stopped(number: int, frame: FrameType | None) -> None:
-        stop.set(signal.Signals(number).name)
+    from .run import told_as_json
+    from .signals import stop_on_signals
 
     dry_run = options["dry_run"]
-    if not dry_run:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, stopped)
-    try:
+    stop = stop_on_signals()
+    with told_as_json(as_json):
         report = repair(src, output, stop=stop, **options)
-    except ShpbatchError as error:
-        if as_json:
-            from .run import print_refusal
-
-            print_refusal(error)
-        raise
     table = None if dry_run else Path(output, TABLE)
     if as_json:
         click.echo(json.dumps(repair_json(report, dry_run)))

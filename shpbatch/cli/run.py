@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ShpbatchError
+from ..errors import ShpbatchError, Stopped, WorkerError
 from ..models import Report
 from .options import (
     ChainCommand,
@@ -22,12 +22,15 @@ from .options import (
 )
 from .policies import policy_options
 
+if TYPE_CHECKING:
+    from ..planning.plan import Plan
+
 __all__ = ["command"]
 
 #: Options of the run that the plan has not.
 _RUN_ONLY = [
     *("workers", "timeout", "retries", "log", "durability", "prune", "wait", "max_seconds"),
-    *("mem_limit", "nice", "log_format", "log_file", "metrics_file"),
+    *("mem_limit", "nice", "log_format", "log_file", "metrics_file", "exit_nothing"),
 ]
 #: Of these the command line has more than one.
 _TOLD_TWICE = ("max_failures", "progress", "if_exists", "proof")
@@ -45,7 +48,7 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
         return None
     units = {"K": 10, "M": 20, "G": 30, "T": 40}
     number, unit = (value[:-1], value[-1].upper()) if value[-1:].isalpha() else (value, "")
-    if not number.isdigit() or (unit and unit not in units):
+    if not number.isdecimal() or (unit and unit not in units):
         raise click.BadParameter("bytes, or a number with K, M, G or T")
     return int(number) << units.get(unit, 0)
 
@@ -141,44 +144,36 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     if options["dry_run"]:
         from .plan import show_plan
 
-        show_plan(planned(ctx, options), options["as_json"])
+        show_plan(planner(ctx, options)(), options["as_json"])
         return
-    try:
+    with told_as_json(options["as_json"]):
         report = execute(ctx, options)
-    except ShpbatchError as error:
-        if options["as_json"]:
-            print_refusal(error)
-        raise
     _print(report, options["as_json"], options["quiet"])
     from ..reporting.report import exit_code
 
-    sys.exit(exit_code(report, options["exit_nothing"]))
+    sys.exit(exit_code(report))
 
 
-def planned(ctx: click.Context, options: dict[str, Any], headers: int | None = None) -> Any:
-    """The plan that the options ask for."""
-    from ..api import plan
+def planner(
+    ctx: click.Context, options: dict[str, Any], headers: int | None = None
+) -> Callable[[], Plan]:
+    """What makes the plan that the options ask for."""
+    from .. import api
 
     recipe = recipe_of(ctx, options["recipe"], options["pipeline"], options["step"])
     settings = _settings(options, layout=True)
-    return plan(list(options["src"]), options["output"], recipe, headers=headers, **settings)
+    return api.planner(options["src"], options["output"], recipe, headers=headers, **settings)
 
 
 def execute(ctx: click.Context, options: dict[str, Any]) -> Report:
     """Plan and run, with signals turned into an orderly stop."""
     from .. import api
     from ..planning.plan import HEADERS
-    from ..pool.tasks import Stop
+    from .signals import stop_on_signals
 
-    stop = Stop()
-
-    def stopped(number: int, frame: FrameType | None) -> None:
-        stop.set(signal.Signals(number).name)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stopped)
+    stop = stop_on_signals()
     settings = api.RunOptions(**_settings(options, layout=True), **_settings(options, layout=False))
-    return api.execute(lambda: planned(ctx, options, HEADERS), settings, stop)
+    return api.execute(planner(ctx, options, HEADERS), settings, stop)
 
 
 def _settings(options: dict[str, Any], layout: bool) -> dict[str, Any]:
@@ -215,17 +210,32 @@ def _print(report: Report, as_json: bool, quiet: bool) -> None:
         click.echo(visible(summary(report)))
 
 
-def print_refusal(error: ShpbatchError) -> None:
-    """The object for a request that was refused before any file."""
+@contextmanager
+def told_as_json(wanted: bool) -> Iterator[None]:
+    """Where ``--json`` is given, what prevents a run is an object, too."""
+    from .main import exit_code_of
+
+    try:
+        yield
+    except ShpbatchError as error:
+        if wanted:
+            _print_error(error, error.code, exit_code_of(error))
+        raise
+    except Stopped as error:
+        if wanted:
+            _print_error(error, "interrupted", exit_code_of(error))
+        raise
+
+
+def _print_error(error: BaseException, code: str, exit_code: int) -> None:
+    """The object for a request that was refused before any file, or a run that could not go on."""
     import json
 
     from ..reporting.report import as_json
-    from .main import exit_code_of
 
-    refused = {
-        "status": "refused",
-        "exit_code": exit_code_of(error),
-        "code": error.code,
-        "reason": str(error),
-    }
-    click.echo(json.dumps({**as_json(Report("")), **refused, "run_id": None}))
+    report = error.report if isinstance(error, WorkerError) else None
+    told = {"exit_code": exit_code, "code": code, "reason": str(error)}
+    if report is None:
+        status = {1: "failed", 130: "interrupted", 143: "interrupted"}.get(exit_code, "refused")
+        told |= {"status": status, "run_id": None}
+    click.echo(json.dumps({**as_json(report or Report("")), **told}))

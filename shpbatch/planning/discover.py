@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import fnmatch
-import glob
 import os
-import sys
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from ..errors import ReadError, SourceError
-from ..foreign import FOREIGN, files_of, is_foreign
+from ..foreign import files_of, is_foreign
 from ..models import Problem, Source
 from ..shapefile.bundle import ZIP_ERRORS
 from ..shapefile.zips import check_members, inner_path
 from ..sinks import sink_paths
+from .lists import Listed, expanded
+from .walk import UNLISTED, Walk
 
 __all__ = ["Found", "discover"]
-
-#: Folders that hold no layers of the user's: our own state, macOS leftovers, geodatabases.
-_SKIPPED = (".shpbatch", "__MACOSX")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +31,7 @@ class Found:
 
 
 def discover(
-    src: Iterable[str],
+    src: Iterable[str | Listed],
     *,
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
@@ -46,18 +43,20 @@ def discover(
     Parameters
     ----------
     src : iterable of str
-        What the user named.
+        What the user named; lists may have been read already (`read_lists`).
     include, exclude : iterable of str
         Globs on the path below the named folder (or on the file name alone).
     avoid : str, optional
-        A folder not to look into: the destination, where it lies in a source folder.
+        The destination of a run, which may lie in a source folder: neither that
+        nor an output of an earlier run is looked into.
     limit : int, optional
         Keep the first so many.
 
     Returns
     -------
     Found
-        Sorted by path; a layer named twice is there once.
+        Sorted by path; a layer named twice is there once. A folder that cannot
+        be listed is a source with a problem.
 
     Raises
     ------
@@ -66,20 +65,21 @@ def discover(
         where nothing was found.
     """
     include, exclude = list(include), list(exclude)
-    named = [str(s) for s in _expanded(src)]
-    ignored: list[tuple[str, str]] = []
+    named = list(expanded(src))
+    walk = Walk(avoid, foreign=bool(include))
     empty: list[str] = []
     wanted = (
         source
         for name in named
-        for source in _counted(name, _sources(name, avoid, ignored, bool(include)), empty)
+        for source in _counted(name, _sources(name, walk), empty)
         if not (include or exclude) or _is_wanted(source, include, exclude)
     )
     once = wanted if len(named) == 1 else _once(wanted)  # a folder has no file twice
     found = sorted(once, key=lambda s: (s.path, s.member or ""))[:limit]
     if not found:
-        raise SourceError(_nothing(named, bool(include or exclude)), "no-sources")
-    return Found(tuple(found), tuple(ignored), tuple(empty))
+        told = _nothing(named, bool(include or exclude), walk.ignored)
+        raise SourceError(told, "no-sources")
+    return Found(tuple(found), tuple(walk.ignored), tuple(empty))
 
 
 def _counted(name: str, sources: Iterable[Source], empty: list[str]) -> Iterator[Source]:
@@ -99,66 +99,23 @@ def _once(sources: Iterable[Source]) -> Iterable[Source]:
     return found.values()
 
 
-def _expanded(src: Iterable[str]) -> Iterator[str]:
-    """Names with lists and globs written out."""
-    for name in src:
-        if name == "-":
-            yield from _lines(sys.stdin.read())
-        elif name.startswith("@") and not os.path.exists(name):
-            try:
-                yield from _lines(Path(name[1:]).read_text("utf-8-sig"))
-            except OSError as error:
-                raise SourceError(f"{name[1:]}: {error.strerror}", "source-missing") from None
-            except UnicodeDecodeError:
-                raise SourceError(f"{name[1:]}: not a list in UTF-8", "bad-list") from None
-        elif not os.path.exists(name) and glob.has_magic(name):
-            yield from sorted(glob.glob(name, recursive=True))
-        else:
-            yield name
-
-
-def _lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def _sources(
-    name: str, avoid: str | None, ignored: list[tuple[str, str]], foreign: bool
-) -> Iterator[Source]:
+def _sources(name: str, walk: Walk) -> Iterator[Source]:
+    ignored = walk.ignored
     if is_foreign(name) and os.path.exists(name):
         yield from _of_foreign(name, os.path.basename(os.path.normpath(name)))
     elif os.path.isdir(name):
         start = len(os.path.join(name, ""))
         root = os.path.join(os.path.realpath(name), "")
-        for path in _walk(name, avoid, foreign):
+        for path in walk.files(name):
             if os.path.islink(path) and not os.path.realpath(path).startswith(root):
                 ignored.append((path, "a link to outside of the folder; name it to have it done"))
                 continue
             yield from _of_file(path, path[start:].replace(os.sep, "/"), ignored)
+        yield from walk.unlisted(start)
     elif os.path.exists(name):
         yield from _of_file(name, os.path.basename(name), ignored, named=True)
     else:
         raise SourceError(f"{name}: no such file or folder; check the path", "source-missing")
-
-
-def _walk(folder: str, avoid: str | None, foreign: bool = False) -> Iterator[str]:
-    """Files below a folder that may be layers, sorted; links to folders are not followed."""
-    avoided = os.path.abspath(avoid) if avoid else None
-    suffixes = (".shp", ".shz", ".zip", *(FOREIGN if foreign else ()))
-    for root, folders, files in os.walk(folder):
-        if foreign:
-            yield from (
-                os.path.join(root, f) for f in sorted(folders) if f.lower().endswith(".gdb")
-            )
-        folders[:] = sorted(
-            f
-            for f in folders
-            if f not in _SKIPPED
-            and not f.lower().endswith(".gdb")
-            and os.path.abspath(os.path.join(root, f)) != avoided
-        )
-        for file in sorted(files):
-            if file.lower().endswith(suffixes) and not file.startswith("._"):
-                yield os.path.join(root, file)
 
 
 def _of_file(
@@ -218,9 +175,11 @@ def _of_foreign(path: str, relative: str) -> Iterator[Source]:
 
 def _is_wanted(source: Source, include: list[str], exclude: list[str]) -> bool:
     """Whether a source is asked for; one of another format also by the name of its file."""
-    if not is_foreign(source.path):
-        return _wanted(source.relative, include, exclude)
-    names = (source.relative, os.path.basename(source.path))
+    names = [source.relative]
+    if source.problem and source.problem.code == UNLISTED:  # what is asked for may be in it
+        names, include = [*names, f"{source.relative}/"], []
+    elif is_foreign(source.path):
+        names.append(os.path.basename(source.path))
     return any(_wanted(n, include, []) for n in names) and all(
         _wanted(n, [], exclude) for n in names
     )
@@ -252,8 +211,9 @@ def _wanted(relative: str, include: list[str], exclude: list[str]) -> bool:
     return (not include or matches(include)) and not matches(exclude)
 
 
-def _nothing(named: list[str], filtered: bool) -> str:
+def _nothing(named: list[str], filtered: bool, ignored: list[tuple[str, str]]) -> str:
     where = ", ".join(named) or "the list"
     if filtered:
         return f"{where}: no shapefile matches --include/--exclude; the globs are on paths below it"
-    return f"{where}: no shapefile (.shp, or a zip of one) in it"
+    passed = f" but {ignored[0][0]}: {ignored[0][1]}" if ignored else ""
+    return f"{where}: no shapefile (.shp, or a zip of one) in it{passed}"

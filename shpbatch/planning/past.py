@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..models import Task
+from ..models import Problem, Task
 from ..publishing.destination import STATE
 from ..publishing.journal import pending
 from ..publishing.ledger import LEDGER, Ledger, Made
@@ -17,8 +17,10 @@ from ..publishing.publish import key_of
 from ..publishing.staleness import Rules, edited, judge
 from ..sinks import SUFFIXES
 from .merging import Merge
+from .vanished import Whereabouts, stays
+from .walk import UNLISTED
 
-__all__ = ["Past", "prune"]
+__all__ = ["Past"]
 
 #: One for all: each call of frozenset() makes another, of 216 bytes.
 NOTHING: frozenset[str] = frozenset()
@@ -95,16 +97,24 @@ class Past:
         )
         return frozenset(os.path.join(self.dst, n) for n in found)
 
-    def vanished(self, tasks: Iterable[Task]) -> tuple[str, ...]:
+    def vanished(self, tasks: Sequence[Task]) -> tuple[str, ...]:
         """Outputs whose sources are all gone, by key."""
         known = {*self.committed, *(self.ledger.keys() if self.ledger else ())}
         if known:
             known.difference_update(key_of(self.dst, t.sink) for t in tasks)
-        return tuple(key for key in sorted(known) if self._has_vanished(key))
+        problems = ((t.source.path, t.source.problem) for t in tasks)
+        where = Whereabouts(path for path, told in problems if told and told.code == UNLISTED)
+        return tuple(key for key in sorted(known) if self._has_vanished(key, where))
 
-    def _has_vanished(self, key: str) -> bool:
+    def _has_vanished(self, key: str, where: Whereabouts) -> bool:
         made = self.made(key)
-        return made is not None and not any(map(_exists, made.provenance["sources"]))
+        return made is not None and all(map(where.is_gone, made.provenance["sources"]))
+
+    def staying(self, keys: Iterable[str], empty: Iterable[str]) -> dict[str, Problem]:
+        """Of outputs that have vanished, those that are not to be removed, and why."""
+        made = ((key, self.made(key)) for key in keys)
+        told = {key: stays(self.dst, known, empty) for key, known in made if known}
+        return {key: problem for key, problem in told.items() if problem}
 
 
 def _committed(dst: str) -> dict[str, Made]:
@@ -124,48 +134,3 @@ def _committed(dst: str) -> dict[str, Made]:
 
 def _stem(name: str) -> str:
     return name.rpartition("/")[0] + "/" + os.path.basename(name).partition(".")[0]
-
-
-def _exists(source: str) -> bool:
-    """Whether a source is there; one in a zip is where the zip is."""
-    path = Path(source)
-    holders = (p for p in path.parents if p.exists())
-    return path.exists() or any(p.is_file() or p.suffix.lower() == ".gdb" for p in holders)
-
-
-def prune(
-    dst: str, ledger: Ledger, keys: Iterable[str], empty: Iterable[str] = ()
-) -> tuple[list[str], list[str]]:
-    """Remove outputs whose sources are gone.
-
-    Parameters
-    ----------
-    dst : str
-    ledger : Ledger
-    keys : iterable of str
-        Of the outputs.
-    empty : iterable of str
-        Folders that were named and have nothing in them, as a share that is
-        not mounted: what was made of them stays.
-
-    Returns
-    -------
-    tuple of list of str and list of str
-        What stays, also because it was edited, and what was removed.
-    """
-    unmounted = tuple(os.path.join(os.path.abspath(folder), "") for folder in empty)
-    kept, gone = [], []
-    for key in keys:
-        made = ledger.made_of(key)
-        if made is None:
-            continue
-        lost = any(source.startswith(unmounted) for source in made.provenance["sources"])
-        if lost or edited(made.members, dst):
-            kept.append(key)
-            continue
-        for name in sorted(made.members, key=lambda n: not n.endswith(".shp")):
-            Path(dst, name).unlink(missing_ok=True)
-        gone.append(key)
-    with ledger.together():
-        ledger.forget_made(gone)
-    return kept, gone

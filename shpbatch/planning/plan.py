@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import PlanError
-from ..models import Header, Recipe, Source, Task
+from ..models import Header, Problem, Recipe, Source, Task
 from ..policy import Policy
 from ..publishing.provenance import sources_of
 from ..shapefile.writer import LARGEST
@@ -33,7 +33,8 @@ class Plan:
 
     ``headers`` stand beside ``tasks``: what each sink's header will be (the
     source's own where a step refuses it), None where the source cannot be read
-    or need not be. ``vanished`` are outputs whose sources are gone, by key.
+    or need not be. ``vanished`` are outputs whose sources are gone, by key;
+    ``staying`` tells of those that are not to be removed why.
     ``names`` says how fields are written whose names a ``.dbf`` does not hold;
     ``empty`` are named folders that hold no source.
     """
@@ -46,6 +47,7 @@ class Plan:
     stamp: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
     empty: tuple[str, ...] = ()
+    staying: Mapping[str, Problem] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,15 @@ def make_plan(
         planned = [t if t.skip or t.problem else replace(t, names=names) for t in planned]
     gone = past.vanished(planned)
     return Plan(
-        tuple(planned), tuple(after), dst, found.ignored, gone, past.stamp, names, found.empty
+        tuple(planned),
+        tuple(after),
+        dst,
+        found.ignored,
+        gone,
+        past.stamp,
+        names,
+        found.empty,
+        past.staying(gone, found.empty),
     )
 
 
@@ -116,8 +126,9 @@ def _tasks(found: Found, recipe: Recipe, dst: str, layout: Layout) -> Iterator[T
                 clash.check_source(sink)
             else:
                 sink = _sink(source, dst, folder, layout.flat, suffix)
-                for own in (sink, *_beside(sink, layout.policy, source.size)):
-                    clash.check(source, own)
+                if source.problem is None:  # else nothing will become of it
+                    for own in (sink, *_beside(sink, layout.policy, source.size)):
+                        clash.check(source, own)
             yield Task(source, part, sink, stage=dst, cost=source.size, policy=layout.policy)
 
 

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..durable import translated
 from ..models import Report
 from .report import exit_code, features, files
 
-__all__ = ["write_metrics"]
+__all__ = ["check_metrics", "write_metrics"]
+
+
+def check_metrics(path: str) -> None:
+    """Refuse a file that cannot be written, before hours of work.
+
+    Raises
+    ------
+    WriteError
+        ``disk-full``, ``write-failed``.
+    """
+    with translated(path), _draft(path) as draft:
+        draft.touch()
 
 
 def write_metrics(path: str, report: Report) -> None:
@@ -21,11 +35,21 @@ def write_metrics(path: str, report: Report) -> None:
     WriteError
         ``disk-full``, ``write-failed``.
     """
-    target = Path(path)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")  # the collector reads *.prom
-    with translated(path):
+    with translated(path), _draft(path) as draft:
         draft.write_text(metrics(report), "utf-8")
-        os.replace(draft, target)
+        os.replace(draft, path)
+
+
+@contextmanager
+def _draft(path: str) -> Iterator[Path]:
+    """A file beside it that goes away; the collector reads ``*.prom`` only."""
+    target = Path(path)
+    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        yield draft
+    finally:
+        with suppress(OSError):  # as a rule it was moved
+            draft.unlink()
 
 
 def metrics(report: Report) -> str:

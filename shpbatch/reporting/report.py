@@ -13,6 +13,8 @@ from .talk import one_line
 __all__ = ["as_json", "exit_code", "files", "headline", "summary", "totals"]
 
 _SIGNALS = {"SIGINT": 130, "SIGTERM": 143}
+#: Codes of a pool that cannot go on.
+_BROKEN = {"workers-dead": 1, "function-not-loadable": 1, "function-not-picklable": 1}
 _SHOWN = 20
 _ALIKE = 3
 
@@ -30,24 +32,30 @@ def features(report: Report) -> Features:
     return sum((o.features for o in report.outcomes), Features())
 
 
-def exit_code(report: Report, nothing: int = 0) -> int:
+def exit_code(report: Report) -> int:
     """0 all done or up to date; 1 some failed; 3 stopped at a limit; 130/143 interrupted.
 
-    ``nothing`` is the code where everything was up to date.
+    Where all was up to date, and nothing was removed, it is what the run was asked for.
     """
     if report.stopped:
-        return _SIGNALS.get(report.stopped, 3)
-    counts = files(report)
-    if counts["failed"]:
+        return (_SIGNALS | _BROKEN).get(report.stopped, 3)
+    if has_failed(report):
         return 1
-    return 0 if counts["done"] else nothing
+    fresh = all(o.code == "up-to-date" for o in report.outcomes)
+    return report.exit_nothing if fresh and not report.pruned else 0
+
+
+def has_failed(report: Report) -> bool:
+    """Whether a file failed, or an output that was to be removed is still there."""
+    stuck = any(problem.code == "write-failed" for problem in report.kept.values())
+    return stuck or files(report)["failed"] > 0
 
 
 def status(report: Report) -> str:
     """One word for the run."""
-    if report.stopped:
+    if report.stopped and report.stopped not in _BROKEN:
         return "interrupted" if report.stopped in _SIGNALS else "stopped"
-    return "failed" if files(report)["failed"] else "done"
+    return "failed" if report.stopped or has_failed(report) else "done"
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -67,6 +75,8 @@ def totals(report: Report) -> dict[str, Any]:
         "features": asdict(features(report)),
         "vanished": list(report.vanished),
         "pruned": list(report.pruned),
+        "kept": {key: asdict(problem) for key, problem in report.kept.items()},
+        "ignored": [{"path": path, "reason": reason} for path, reason in report.ignored],
         "log": report.log,
     }
 
@@ -80,9 +90,13 @@ def summary(report: Report) -> str:
     lines += _list("failed", _failures([o for o in report.outcomes if _failed(o)]))
     lines += _list("notes", _alike((n, o) for o in report.outcomes for n in o.notes))
     lines += _list("made, and why", _reasons(report))
-    vanished = [one_line(key) for key in report.vanished]
+    vanished = [one_line(key) for key in report.vanished if key not in report.kept]
     lines += _list("outputs without a source (--prune removes them)", vanished)
+    kept = [one_line(f"{key}: {problem.reason}") for key, problem in report.kept.items()]
+    lines += _list("outputs without a source that stay", kept)
     lines += _list("removed, as their sources are gone", [one_line(k) for k in report.pruned])
+    passed = [one_line(f"{path}: {reason}") for path, reason in report.ignored]
+    lines += _list("passed over", passed)
     if report.log:
         lines.append(f"log: {one_line(report.log)}")
     return "\n".join(lines)

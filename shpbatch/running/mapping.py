@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .. import __version__
+from ..errors import WorkerError
 from ..models import Outcome, Report
 from ..pool.feed import Needs
 from ..pool.tasks import PoolOptions, Stop, run_tasks
@@ -34,8 +35,7 @@ Publishing = Callable[[Settled], AbstractContextManager[Put]]
 class Mapping:
     """One mapping of a function over items: pool, log, bar and count together."""
 
-    run_id: str
-    log: str | None
+    log: RunLog
     options: PoolOptions
     progress: Mode
     desc: str = "shpbatch"
@@ -45,6 +45,7 @@ class Mapping:
     needs: Needs = field(default_factory=dict)
     publishing: Publishing | None = None
     talk: Talk = field(default_factory=Talk)
+    conclude: Callable[[Report], Report] | None = None
 
     def run(
         self,
@@ -59,46 +60,58 @@ class Mapping:
         ``items`` are let go as they are settled: there may be 100,000.
 
         ``known`` are further items whose outcomes are there already: they are
-        counted and logged, and left out of the report.
+        counted and logged, and left out of the report; ``conclude`` puts them in.
 
         Items that others need are parts of those: they have no outcome of their own.
+
+        Raises
+        ------
+        WorkerError
+            Workers do not come up; its ``report`` tells what was done before.
         """
         start = time.monotonic()
+        stop.heed()
         inner = {index for needed in self.needs.values() for index in needed}
         weights = self.costs or [1] * len(items)
         files = len(items) - len(inner) + len(known)
-        tally = Tally()
-        with (
-            RunLog(self.log, self.run_id) as log,
-            open_progress(self.progress, weights, self.desc, tally, files, self.talk) as display,
-        ):
+        tally, log = Tally(), self.log
+        broken: WorkerError | None = None
+        with open_progress(self.progress, weights, self.desc, tally, files, self.talk) as display:
             with suppress(OSError):  # a full disk; the first outcome tells it
                 log.write("start", version=__version__, total=files, pool=asdict(self.options))
-            found = _Collected(self, log, display, tally, stop, items)
-            with (
-                (self.publishing or at_once)(found.settled) as put,
-                closing(self._results(function, items, display, stop)) as results,
-            ):
-                for number, (item, outcome) in enumerate(known, 1):
-                    put(-number, item, outcome)
-                for index, outcome in results:
-                    if index in inner:
-                        display.moved(index, 1.0)
-                    else:
-                        found.failed(index, outcome)  # now: it may be settled some time later
-                        put(index, items[index], _named(outcome))
-            told = [i for i in range(len(items)) if i not in inner]
-            outcomes = found.outcomes
-            reason = stop.reason or ("max-seconds" if self.options.seconds else None)
-            report = Report(
-                self.run_id,
-                tuple(outcomes[i] or _not_run(names[i], reason) for i in told),
-                time.monotonic() - start,
-                self.log,
-                reason if any(outcomes[i] is None for i in told) else None,
-            )
-            with suppress(OSError):  # a full disk; the report tells it
-                log.write("end", **totals(report))
+            found = _Collected(self, display, tally, stop, items)
+            try:
+                with (
+                    (self.publishing or at_once)(found.settled) as put,
+                    closing(self._results(function, items, display, stop)) as results,
+                ):
+                    for number, (item, outcome) in enumerate(known, 1):
+                        put(-number, item, outcome)
+                    for index, outcome in results:
+                        if index in inner:
+                            display.moved(index, 1.0)
+                        else:
+                            found.failed(index, outcome)  # now: it may be settled some time later
+                            put(index, items[index], _named(outcome))
+            except WorkerError as error:
+                broken = error
+        reason = broken.code if broken else stop.reason
+        reason = reason or ("max-seconds" if self.options.seconds else None)
+        told = [i for i in range(len(items)) if i not in inner]
+        outcomes = found.outcomes
+        report = Report(
+            log.run_id,
+            tuple(outcomes[i] or _not_run(names[i], reason) for i in told),
+            time.monotonic() - start,
+            log.path,
+            reason if any(outcomes[i] is None for i in told) else None,
+        )
+        report = self.conclude(report) if self.conclude else report
+        with suppress(OSError):  # a full disk; the report tells it
+            log.write("end", **totals(report))
+        if broken:
+            broken.report = report
+            raise broken
         return report
 
     def _results(
@@ -122,7 +135,6 @@ class _Collected:
     def __init__(
         self,
         mapping: Mapping,
-        log: RunLog,
         display: Progress,
         tally: Tally,
         stop: Stop,
@@ -130,7 +142,7 @@ class _Collected:
     ) -> None:
         self.outcomes: list[Outcome | None] = [None] * len(items)
         self._items = items
-        self._log, self._display, self._tally, self._stop = log, display, tally, stop
+        self._log, self._display, self._tally, self._stop = mapping.log, display, tally, stop
         self._failures: set[int] = set()
         self._silent = False
         self._most = mapping.max_failures or sys.maxsize

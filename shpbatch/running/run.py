@@ -10,21 +10,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..durable import files_of
-from ..errors import PlanError, WriteError
-from ..models import Recipe, Report, Task
+from ..errors import PlanError, WorkerError, WriteError
+from ..models import Outcome, Recipe, Report, Task
 from ..parser import run_task
 from ..planning.divide import divided
 from ..planning.naming import note_plan, note_run
-from ..planning.past import prune
 from ..planning.plan import Plan
 from ..planning.preload import preload_for
+from ..planning.vanished import prune
 from ..pool.stop import Stop
 from ..publishing.destination import claim
 from ..publishing.ledger import LEDGER, Ledger
 from ..publishing.publish import recover
-from ..reporting.metrics import write_metrics
+from ..reporting.metrics import check_metrics, write_metrics
 from ..reporting.report import headline, totals
-from ..reporting.talk import Talk
+from ..reporting.runlog import RunLog
+from ..reporting.talk import Talk, print_line
 from .mapping import Mapping, Publishing, Put, Settled, new_run_id
 from .publisher import Publisher
 from .settings import RunOptions, failure_limit, pool_options
@@ -66,12 +67,15 @@ def execute(
             if isinstance(plan, Plan):
                 raise PlanError(f"{planned.dst}: another run was here; plan again", "plan-stale")
             planned = plan()
-        run, dst = _Run(planned, settings, ledger, new_run_id()), planned.dst
+        run = _Run(planned, settings, ledger, new_run_id())
         del planned
         report = run.do(state, stop)
-    report = replace(report, dst=dst, seconds=time.monotonic() - start)
+    report = replace(report, seconds=time.monotonic() - start)
     if settings.metrics_file:
-        write_metrics(settings.metrics_file, report)
+        try:
+            write_metrics(settings.metrics_file, report)
+        except WriteError as error:  # the files are done all the same
+            print_line(f"Error: {error}")
     return report
 
 
@@ -85,49 +89,77 @@ class _Run:
     run_id: str
 
     def do(self, state: Path, stop: Stop) -> Report:
-        tasks, total = self.planned.tasks, len(self.planned.tasks)
-        files = files_of(self.settings.durability)
+        stop.heed()  # here already: what follows is written down as a run
+        tasks = self.planned.tasks
+        settings = self.settings
+        files = files_of(settings.durability)
+        limit = failure_limit(settings.max_failures, len(tasks))
+        if settings.metrics_file:
+            check_metrics(settings.metrics_file)
+        log = settings.log or str(state / "log" / f"{self.run_id}.jsonl")
         note_plan(self.planned.dst, tasks, self.planned.headers, files)
         self.planned = replace(self.planned, tasks=(), headers=())  # what is done is let go
-        self.ledger.begin(self.run_id, _now(), _recipe_text(tasks))
-        known = {i: run_task(t) for i, t in enumerate(tasks) if t.skip}  # returns at once
-        live = [t for i, t in enumerate(tasks) if i not in known]
-        mapping, items = self._mapping(state, live, tasks[0].recipe, total)
-        before = [(tasks[i], outcome) for i, outcome in known.items()]
-        names = [t.source.name for t in items]
-        del tasks, live
-        with closing(mapping.talk):
-            report = mapping.run(run_task, items, names, stop, before)
-            done = iter(report.outcomes)
-            outcomes = tuple(known[i] if i in known else next(done) for i in range(total))
-            kept, pruned = self._vanished()
-            report = replace(report, outcomes=outcomes, vanished=kept, pruned=pruned)
-            told = totals(report)
-            mapping.talk.note(headline(report), "end", **told)
-        note_run(self.planned.dst, outcomes, files)
-        with suppress(WriteError):  # a full disk: then this run looks like a killed one
-            self.ledger.end(self.run_id, _now(), told)
+        with (
+            RunLog(log, self.run_id) as lines,
+            closing(Talk(settings.log_format, settings.log_file)) as talk,
+        ):
+            self.ledger.begin(self.run_id, _now(), _recipe_text(tasks))
+            known = {i: run_task(t) for i, t in enumerate(tasks) if t.skip}  # returns at once
+            live = [t for i, t in enumerate(tasks) if i not in known]
+            mapping, items = self._mapping(lines, talk, live, tasks[0].recipe)
+            mapping = replace(
+                mapping, max_failures=limit, conclude=self._concluding(known, len(tasks))
+            )
+            before = [(tasks[i], outcome) for i, outcome in known.items()]
+            names = [t.source.name for t in items]
+            del tasks, live
+            try:
+                report = mapping.run(run_task, items, names, stop, before)
+            except WorkerError as error:
+                self._ended(error.report or Report(self.run_id), talk)
+                raise
+            self._ended(report, talk)
+        note_run(self.planned.dst, report.outcomes, files)
         return report
 
     def _mapping(
-        self, state: Path, live: list[Task], recipe: Recipe, total: int
+        self, log: RunLog, talk: Talk, live: list[Task], recipe: Recipe
     ) -> tuple[Mapping, list[Task]]:
         """The mapping over the tasks that are to be done, large layers as several of them."""
         work = divided(live)
-        settings = self.settings
         mapping = Mapping(
-            run_id=self.run_id,
-            log=settings.log or str(state / "log" / f"{self.run_id}.jsonl"),
-            options=pool_options(settings, preload_for(recipe)),
-            progress=settings.progress,
-            max_failures=failure_limit(settings.max_failures, total),
+            log=log,
+            options=pool_options(self.settings, preload_for(recipe)),
+            progress=self.settings.progress,
             costs=work.costs,
             memory=work.memory,
             needs=work.needs,
             publishing=self._publishing(),
-            talk=Talk(settings.log_format, settings.log_file),
+            talk=talk,
         )
         return mapping, list(work.tasks)
+
+    def _concluding(self, known: dict[int, Outcome], total: int) -> Callable[[Report], Report]:
+        """What makes the report of the run of that of its mapping."""
+
+        def conclude(report: Report) -> Report:
+            done = iter(report.outcomes)
+            return replace(
+                self._vanished(report),
+                outcomes=tuple(known[i] if i in known else next(done) for i in range(total)),
+                dst=self.planned.dst,
+                ignored=self.planned.ignored,
+                exit_nothing=self.settings.exit_nothing,
+            )
+
+        return conclude
+
+    def _ended(self, report: Report, talk: Talk) -> None:
+        """Tell the file of lines and the ledger that the run has ended."""
+        told = totals(report)
+        talk.note(headline(report), "end", **told)
+        with suppress(WriteError):  # a full disk: then this run looks like a killed one
+            self.ledger.end(self.run_id, _now(), told)
 
     def _publishing(self) -> Publishing:
         @contextmanager
@@ -138,13 +170,13 @@ class _Run:
 
         return publishing
 
-    def _vanished(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Outputs without a source: those that stay, and those that were removed."""
+    def _vanished(self, report: Report) -> Report:
+        """The report with what is known of outputs without a source; these go where asked for."""
         keys = self.planned.vanished
         if not self.settings.prune:
-            return keys, ()
+            return replace(report, vanished=keys)
         kept, gone = prune(self.planned.dst, self.ledger, keys, self.planned.empty)
-        return tuple(kept), tuple(gone)
+        return replace(report, vanished=tuple(kept), kept=kept, pruned=tuple(gone))
 
 
 def _recipe_text(tasks: Sequence[Task]) -> str:

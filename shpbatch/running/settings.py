@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -64,6 +65,8 @@ class RunOptions:
         These lines also go there; set aside at 10 MB.
     metrics_file : str or None
         Metrics for Prometheus, as a ``.prom`` file.
+    exit_nothing : int
+        Exit code where all was up to date.
     flat : bool
         Do not mirror the tree of folders.
     each_step : bool
@@ -132,6 +135,7 @@ class RunOptions:
     log_format: Literal["text", "json"] = "text"
     log_file: str | None = None
     metrics_file: str | None = None
+    exit_nothing: int = 0
     flat: bool = False
     each_step: bool = False
     container: Container = "files"
@@ -240,6 +244,6 @@ def failure_limit(limit: str | int | None, total: int) -> int | None:
         number = float(text[:-1]) * total / 100 if text.endswith("%") else int(text)
     except ValueError:
         number = 0
-    if number <= 0:
+    if not 0 < number < math.inf:  # nor nan
         raise PlanError(f"--max-failures is a number or a percentage, not '{limit}'", "bad-value")
     return max(1, round(number))
