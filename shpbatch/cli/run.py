@@ -236,6 +236,5 @@ def _print_error(error: BaseException, code: str, exit_code: int) -> None:
     report = error.report if isinstance(error, WorkerError) else None
     told = {"exit_code": exit_code, "code": code, "reason": str(error)}
     if report is None:
-        status = {1: "failed", 130: "interrupted", 143: "interrupted"}.get(exit_code, "refused")
-        told |= {"status": status, "run_id": None}
+        told |= {"status": "refused" if isinstance(error, Exception) else code, "run_id": None}
     click.echo(json.dumps({**as_json(report or Report("")), **told}))

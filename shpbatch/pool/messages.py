@@ -28,6 +28,7 @@ __all__ = [
     "failed",
     "failure",
     "how_it_ended",
+    "limited",
     "outcome_of",
     "perform",
     "report_progress",
@@ -193,3 +194,8 @@ def how_it_ended(code: int | None) -> str:
         name = signal.Signals(-code).name
         return f"died with {name}" + (" (perhaps out of memory)" if name == "SIGKILL" else "")
     return f"died with signal {-code}"
+
+
+def limited(memory: int | None) -> str:
+    """A limit of the user's that may be the reason why no worker comes up."""
+    return f"; --mem-limit {memory:,} may be too few bytes" if memory else ""

@@ -27,6 +27,7 @@ from .messages import (
     failed,
     failure,
     how_it_ended,
+    limited,
     outcome_of,
 )
 from .options import PoolOptions
@@ -130,13 +131,8 @@ class Supervisor:
             raise WorkerError(
                 f"{self._bad_starts} workers in a row ended before they were ready (the last "
                 f"{how}): the environment is at fault, not the files; method 'inline' shows more"
-                f"{self._limited()}"
+                f"{limited(self._options.limits.memory)}"
             )
-
-    def _limited(self) -> str:
-        """A limit of the user's that may be the reason why no worker comes up."""
-        memory = self._options.limits.memory
-        return f"; --mem-limit {memory:,} may be too few bytes" if memory else ""
 
     def _feed(self) -> None:
         for worker in [w for w in self._workers if w.ready and w.job is None]:
@@ -236,7 +232,9 @@ class Supervisor:
                 self.on_ready(payload)
         elif kind == "unloadable":
             reason = f"the function cannot be loaded in a worker: {payload.reason}"
-            raise WorkerError(reason + self._limited(), "function-not-loadable")
+            raise WorkerError(
+                reason + limited(self._options.limits.memory), "function-not-loadable"
+            )
         elif worker.job is not None:
             index, attempt = worker.job
             if kind == "progress":
