@@ -14,12 +14,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyogrio
 import pytest
 
 import shpbatch
 from shpbatch import api
-from shpbatch.engine.aspects import Coords
+from shpbatch.engine.aspects import Coords, Geometry, Rejected
 from shpbatch.engine.registry import step
 from shpbatch.errors import PlanError, WriteError
 from shpbatch.models import Outcome, Report
@@ -389,6 +390,39 @@ def test_a_partition_that_makes_fewer_takes_the_others_away(src: Path) -> None:
     there = {str(p) for p in (src.parent / "out").rglob("*.shp")}
     assert there == {s.path for s in second.sinks}
     assert told(run(src, fewer, include=["SohoPeople*"])) == {"SohoPeople": "skipped up-to-date"}
+
+
+def test_a_partition_that_makes_none_takes_the_others_away(src: Path) -> None:
+    recipe = [("partition", {"field": "Count"})]
+    out, only = src.parent / "out", {"include": ["SohoPeople*"]}
+    first = run(src, recipe, **only).outcomes[0]
+    none = [("filter", {"where": "Count > 99"}), *recipe]
+    second = run(src, none, **only).outcomes[0]
+    assert (second.status, second.sinks) == ("done", ())
+    assert not [p for p in out.rglob("*.*") if p.is_file() and STATE not in p.parts]
+    assert told(run(src, none, **only)) == {"SohoPeople": "skipped up-to-date"}
+    assert run(src, recipe, **only).outcomes[0].sinks == first.sinks
+
+
+def test_rejects_of_a_partition_that_makes_none(src: Path) -> None:
+    """They are beside the output that it is not, and go when there are none any more."""
+
+    def doubtful(geometry: Geometry, *, odd: bool = True) -> tuple[Geometry, Rejected]:
+        rows = np.arange(len(geometry) if odd else 0)
+        return geometry, Rejected(rows, ("is odd",) * len(rows))
+
+    aside, only = src.parent / "out/SohoPeople.rejects.geojsonl", {"include": ["SohoPeople*"]}
+    for odd in (True, False, True):
+        recipe = [(doubtful, {"odd": odd}), ("partition", {"field": "Count"})]
+        outcome = run(src, recipe, **only).outcomes[0]
+        assert outcome.status == "done", outcome.reason
+        assert bool(outcome.sinks) != odd
+        assert aside.exists() == odd
+        if odd:
+            assert len(aside.read_text().splitlines()) == outcome.features.rejected == 324
+        with Ledger(src.parent / "out" / STATE / LEDGER) as ledger:
+            (made,) = (made for _, made in ledger.made())
+        assert (aside.name in made.members) == odd
 
 
 def test_a_merge_is_stale_where_one_of_its_sources_is(src: Path) -> None:

@@ -115,6 +115,14 @@ def test_what_is_split_off_and_partitions_are_layers(tmp_path: Path) -> None:
     assert layers(tmp_path / "out/all.gpkg") == dict.fromkeys(names, 1)
 
 
+def test_without_a_row_there_is_no_layer_and_no_package(tmp_path: Path) -> None:
+    make.write(tmp_path / "in", "a")
+    chain = "filter --where 'N > 5' ! partition NAME"
+    outcome = one(run(tmp_path / "in", tmp_path / "out", chain))
+    assert (outcome.features.filtered, outcome.sinks) == (3, ())
+    assert not (tmp_path / "out/all.gpkg").exists()
+
+
 def test_it_is_incremental(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(folder, out)

@@ -110,9 +110,7 @@ def record(dst: str, run_id: str, ledger: Ledger, task: Task, outcome: Outcome) 
     if outcome.code == "up-to-date":
         return
     ledger.put_outcome(run_id, key, outcome_record(outcome), task.why or None)
-    if outcome.status == "done" and not outcome.sinks:  # nothing to publish is a result, too
-        ledger.put_made(key, run_id, Made(_provenance(task, outcome), {}))
-    elif outcome.status in ("failed", "crashed", "timeout") and outcome.code != "quarantined":
+    if outcome.status in ("failed", "crashed", "timeout") and outcome.code != "quarantined":
         made_of = _provenance(task, outcome)
         trouble = Quarantined(outcome.status, outcome.reason or "", made_of)
         ledger.put_trouble(key, run_id, trouble)
@@ -221,13 +219,19 @@ def _left_over(task: Task, outcome: Outcome) -> list[str]:
 
 
 def _outdated(dst: str, ledger: Ledger | None, task: Task, outcome: Outcome) -> list[str]:
-    """Metadata that an earlier run wrote for names of fields that this one has not."""
+    """What an earlier run wrote beside its outputs, and this one has not.
+
+    Metadata for names of fields; rejects and repairs where a partition had no output.
+    """
     made = None if ledger is None else ledger.made_of(key_of(dst, task.sink))
     if made is None:
         return []
     new = {key_of(dst, s.place(e)) for s in outcome.staged for e in s.members}
-    ours = {n: m for n, m in made.members.items() if n.endswith(".shp.xml") and n not in new}
+    ours = {n: m for n, m in made.members.items() if n.endswith(_BESIDE) and n not in new}
     return [os.path.join(dst, n) for n in ours if n not in edited(ours, dst)]
+
+
+_BESIDE = (".shp.xml", ".rejects.geojsonl", ".repairs.jsonl")
 
 
 def _provenance(task: Task, outcome: Outcome) -> dict[str, Any]:

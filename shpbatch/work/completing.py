@@ -21,7 +21,7 @@ from ..writing.output import STEM, Output
 from ..writing.proof import prove
 from .container import contain, without_limits
 
-__all__ = ["CompleteSet", "Completion"]
+__all__ = ["CompleteSet", "Completion", "members_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,13 @@ class CompleteSet:
         """The set, ready to be published."""
         if self.sink.suffix == SUFFIXES["shz"]:
             contain(self.folder, self.sink.stem, proof)
-        found = sorted(p for p in self.folder.iterdir() if p.is_file())
-        members = {p.name[len(STEM) + 1 :]: Member(p.stat().st_size, hash_of(p)) for p in found}
-        return Staged(str(self.folder), str(self.sink), members, self.features)
+        return Staged(str(self.folder), str(self.sink), members_in(self.folder), self.features)
+
+
+def members_in(folder: Path) -> dict[str, Member]:
+    """The files of a set, by extension."""
+    found = sorted(p for p in folder.iterdir() if p.is_file())
+    return {p.name[len(STEM) + 1 :]: Member(p.stat().st_size, hash_of(p)) for p in found}
 
 
 @dataclass

@@ -17,6 +17,7 @@ from ..engine.traits import carries, traits_of
 from ..errors import LayerError, WriteError
 from ..models import Header, Outcome, Problem, Sink, Task
 from ..publishing.destination import stage
+from ..publishing.journal import Staged
 from ..shapefile.reader import Reader
 from ..sinks import in_layer, in_order, is_set, layer_names, sink_paths
 from ..writing.made import header_of_sink, made_of
@@ -25,7 +26,7 @@ from ..writing.output import STEM, Made, Output
 from ..writing.rejects import REJECTS, write_rejects
 from ..writing.repairs import REPAIRS, write_repairs
 from ..writing.volumes import Room, divided_at
-from .completing import CompleteSet, Completion
+from .completing import CompleteSet, Completion, members_in
 from .foreign_losses import told_of_foreign
 from .parts import do_part, header_of, parts_of
 
@@ -150,15 +151,15 @@ class _Work:
         completion = Completion(self.task, self.account)
         sets = self._completed(completion)
         self._check_policy()
-        if sets:
-            self._write_aside(sets[0].folder)
+        self._write_aside(sets[0].folder if sets else self.folder)
         staged = tuple(made.staged(self.task.policy.proof) for made in sets)
         problems = self._problems()
         return Outcome(
             tuple(m.source.name for m in self.task.members or (self.task,)),
             "done",
             sinks=tuple(Sink(s.sink, s.features) for s in staged),
-            staged=staged,
+            # Where no layer came of it, what stands beside, and earlier outputs go all the same.
+            staged=staged or (Staged(str(self.folder), self.task.sink, members_in(self.folder)),),
             why=self.task.why,
             features=features,
             notes=(
@@ -171,7 +172,7 @@ class _Work:
         )
 
     def _completed(self, completion: Completion) -> list[CompleteSet]:
-        if any(m.layer for m in self.task.members):
+        if self.outputs and any(m.layer for m in self.task.members):
             names = layer_names(list(self.outputs))
             layers = dict(zip(names, self.outputs.values(), strict=True))
             return [completion.pack(layers, Path(self.task.sink))]
