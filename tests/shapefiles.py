@@ -51,6 +51,12 @@ def poly(code: int, *parts: Sequence[tuple[float, float]]) -> bytes:
     )
 
 
+def poly_z(ring: Sequence[tuple[float, float]], heights: Sequence[float]) -> bytes:
+    """Content of a PolygonZ record of one ring, without measures."""
+    flat = struct.pack("<i", 15) + poly(5, ring)[4:]
+    return flat + struct.pack(f"<{2 + len(heights)}d", min(heights), max(heights), *heights)
+
+
 POINTS = (point(1, 2), point(3, 4), point(5, 6))
 
 

@@ -128,6 +128,25 @@ def test_points() -> None:
     assert findings["not-finite"].places[0].detail == "vertex 1"
 
 
+HEIGHTS = [[NAN] * 5, [1, NAN, 3, 4, 1], [1, float("inf"), 3, 4, 1], [1, 2, 3, 4, 9]]
+
+
+@pytest.mark.parametrize("heights", HEIGHTS)
+def test_a_height_that_is_none_makes_nothing_of_a_place(heights: list[float]) -> None:
+    """Writers put NaN where Z is not known; GEOS minds x and y only."""
+    layer = layer_of(make.poly_z(SQUARE, heights), code=15)
+    codes = {f.code: f.severity for f in examine_geometry(layer)}
+    assert codes == ({} if np.isfinite(heights).all() else {"z-not-finite": "note"})
+    assert not is_bad(layer)
+    (shape,) = layer.geometry()
+    coords = shapely.get_coordinates([shape], include_z=True)
+    np.testing.assert_array_equal(coords, [(*p, z) for p, z in zip(SQUARE, heights, strict=True)])
+    for chain in ("drop-non-finite ! close-rings ! drop-short-parts", "make-valid"):
+        after = done(chain, layer)
+        assert contents(after) == contents(layer)
+        assert not layer.account.rejects
+
+
 def test_details_say_which_part() -> None:
     layer = layer_of([SQUARE, shifted(SQUARE, 9)[::-1]])
     assert found(layer)["hole-outside"].places[0].detail == "ring 2 of 2"

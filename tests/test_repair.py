@@ -464,6 +464,13 @@ def test_geometries_are_cured_where_they_ail(
     assert contents(tmp_path / "out/a.shp") == [whole, make.poly(5, *made), make.NULL]
 
 
+def test_a_height_that_is_not_known_costs_no_vertex(tmp_path: Path) -> None:
+    shapes = [make.poly_z(SQUARE, [NAN] * 5), make.poly_z(SQUARE, [1, NAN, 3, 4, 1])]
+    outcome = repair(make.layer(tmp_path / "in", shapes, 15), tmp_path / "out")
+    assert not outcome.lost
+    assert contents(tmp_path / "out/a.shp") == shapes
+
+
 def test_a_shape_of_which_nothing_is_left_is_lost_and_its_row_is_not(tmp_path: Path) -> None:
     shapes = [make.poly(3, [(1, 1)]), make.poly(3, [(0, 0), (1, 1)])]
     dbf = make.dbf_bytes(make.NAMES, make.rows_of(b"one", b"two"))

@@ -11,7 +11,15 @@ import numpy as np
 from ..engine.layer import Layer
 from ..findings import PLACES, Finding, Place, Severity
 from ..shapefile.edit import rows_of_parts
-from ..shapefile.flaws import backwards, not_finite, open_rings, repeated, short_parts, spikes
+from ..shapefile.flaws import (
+    backwards,
+    no_height,
+    not_finite,
+    open_rings,
+    repeated,
+    short_parts,
+    spikes,
+)
 from ..shapefile.ragged import Ragged
 from ..shapefile.shapes import owners
 from ..shapefile.types import LINE, POLYGON, family
@@ -65,6 +73,9 @@ DEFECTS = {
     "spike": Defect("warning", "rings go out and come back the same way", "! remove-spikes"),
     "repeated-point": Defect(
         "note", "a vertex is where the one before it is", "! remove-duplicate-vertices"
+    ),
+    "z-not-finite": Defect(
+        "note", "Z is NaN, infinite or of no possible height; it is carried as it is", ""
     ),
     "null-geometry": Defect("note", "features have no geometry", "! remove-null-geometries"),
     "empty-geometry": Defect(
@@ -162,6 +173,7 @@ def _of_vertices(flat: Ragged) -> Iterator[tuple[str, Spots]]:
     yield "null-geometry", Spots(np.flatnonzero(flat.null), None, lambda at: "")
     yield "empty-geometry", Spots(np.flatnonzero(none & ~flat.null), None, lambda at: "")
     yield "not-finite", _at_vertices(flat, not_finite(flat))
+    yield "z-not-finite", _at_vertices(flat, no_height(flat))
     yield "repeated-point", _at_vertices(flat, repeated(flat))
 
 

@@ -13,27 +13,37 @@ from .types import LINE, POLYGON, family
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["backwards", "cycles", "not_finite", "open_rings", "repeated", "short_parts", "spikes"]
+__all__ = ["backwards", "cycles", "no_height", "not_finite", "open_rings", "repeated"]
+__all__ += ["short_parts", "spikes"]
 
 #: No CRS has such coordinates; areas and lengths of them overflow.
 HUGE = 1e150
 
 
 def not_finite(ragged: Ragged) -> NDArray[np.bool_]:
-    """Vertices (v,) with a coordinate that is NaN, infinite or beyond what can be squared."""
+    """Vertices (v,) whose x or y is NaN, infinite or beyond what can be squared."""
+    return _unplaced(ragged.coords[:, :2]).any(axis=1)
+
+
+def no_height(ragged: Ragged) -> NDArray[np.bool_]:
+    """Vertices (v,) that have a place, and a Z that is none: an unknown one is written as NaN."""
+    return _unplaced(ragged.coords[:, 2:]).any(axis=1) & ~not_finite(ragged)
+
+
+def _unplaced(coords: NDArray[np.float64]) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
-        good = np.abs(ragged.coords) < HUGE
-    return np.asarray(~good.all(axis=1))
+        found: NDArray[np.bool_] = ~(np.abs(coords) < HUGE)
+    return found
 
 
 def open_rings(ragged: Ragged) -> NDArray[np.bool_]:
-    """Rings (p,) whose last vertex is not their first one; of finite ends only."""
+    """Rings (p,) whose last vertex is not where their first one is; of finite ends only."""
     found = np.zeros(len(ragged.part_offsets) - 1, dtype=bool)
     if family(ragged.code) != POLYGON:
         return found
     full = np.flatnonzero(np.diff(ragged.part_offsets))
-    first = ragged.coords[ragged.part_offsets[full]]
-    last = ragged.coords[ragged.part_offsets[full + 1] - 1]
+    first = ragged.coords[ragged.part_offsets[full], :2]
+    last = ragged.coords[ragged.part_offsets[full + 1] - 1, :2]
     finite = np.isfinite(first).all(axis=1) & np.isfinite(last).all(axis=1)
     found[full] = finite & (first != last).any(axis=1)
     return found

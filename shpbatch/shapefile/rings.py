@@ -39,8 +39,7 @@ def closed(
         return np.empty(0, np.int64), sizes, np.zeros(len(sizes), dtype=bool)
     last = (offsets[1:] - 1).clip(min=0)
     first = starts.clip(max=len(coords) - 1)
-    # shapely closes rings in three dimensions, and would do so without a word.
-    is_open = (sizes > 0) & (coords[first] != coords[last]).any(axis=1)
+    is_open = (sizes > 0) & (coords[first, :2] != coords[last, :2]).any(axis=1)
     wanted = np.where(sizes > 0, np.maximum(sizes + is_open, 4), 0)
     index = ragged_index(starts, wanted)
     place = ragged_index(np.zeros_like(wanted), wanted)

@@ -83,7 +83,7 @@ def to_shapes(ragged: Ragged) -> Shapes:
         lines = kind.lines(index, offsets_of(parts[keep]))
         _collect(shapes, lines, row[keep], shapely.multilinestrings)
         return Shapes(shapes, none, short)
-    nan = np.isnan(ragged.coords[ragged.part_offsets[:-1][parts > 0]]).any(axis=1)
+    nan = np.isnan(ragged.coords[ragged.part_offsets[:-1][parts > 0], :2]).any(axis=1)
     lost = none.copy()
     lost[row[parts > 0][nan]] = True  # GEOS cannot close a ring that begins nowhere
     if lost.any():
@@ -111,7 +111,7 @@ class _Maker:
         import shapely
 
         if self.m:
-            return self._with_m(1, self.coords, np.arange(len(self.coords) + 1))
+            return self._exactly(1, self.coords, np.arange(len(self.coords) + 1))
         made: NDArray[np.object_] = np.asarray(shapely.points(self.coords), dtype=object)
         return made.reshape(len(self.coords))
 
@@ -120,7 +120,7 @@ class _Maker:
 
         coords = self._picked(index)
         if self.m:
-            return self._with_m(2, coords, offsets)
+            return self._exactly(2, coords, offsets)
         kind = shapely.GeometryType.LINESTRING
         made: NDArray[np.object_] = shapely.from_ragged_array(kind, coords, (offsets,))
         return made
@@ -131,8 +131,8 @@ class _Maker:
         import shapely
 
         coords = self._picked(index)
-        if self.m:
-            return self._with_m(3, coords, offsets, rings)
+        if self.m or (self.z and _ends_differ(coords, rings)):
+            return self._exactly(3, coords, offsets, rings)
         kind = shapely.GeometryType.POLYGON
         made: NDArray[np.object_] = shapely.from_ragged_array(kind, coords, (rings, offsets))
         return made
@@ -141,7 +141,7 @@ class _Maker:
         whole = len(index) == len(self.coords) and (np.diff(index) == 1).all()
         return np.ascontiguousarray(self.coords if whole else self.coords[index])
 
-    def _with_m(
+    def _exactly(
         self,
         kind: int,
         coords: NDArray[np.float64],
@@ -150,7 +150,12 @@ class _Maker:
     ) -> NDArray[np.object_]:
         from .wkb import make_simple
 
-        return make_simple(kind, coords, self.z, offsets, rings)
+        return make_simple(kind, coords, self.z + 2 * self.m, offsets, rings)
+
+
+def _ends_differ(coords: NDArray[np.float64], rings: NDArray[np.int64]) -> bool:
+    """Whether a ring ends at another height, or at NaN: shapely would add a vertex to it."""
+    return bool((coords[rings[:-1], 2] != coords[rings[1:] - 1, 2]).any())
 
 
 def _measured(ragged: Ragged) -> NDArray[np.bool_]:
@@ -211,7 +216,7 @@ def owners(ragged: Ragged) -> NDArray[np.int64]:
     sizes = np.diff(ragged.part_offsets)
     row = np.repeat(np.arange(len(ragged)), np.diff(ragged.row_offsets))
     given = sizes > 0
-    first = ragged.coords[ragged.part_offsets[:-1][given]]
+    first = ragged.coords[ragged.part_offsets[:-1][given], :2]
     several = np.bincount(row[given], minlength=len(ragged)) > 1
     several[row[given][np.isnan(first).any(axis=1)]] = False
     some = np.flatnonzero(given & several[row])

@@ -1,6 +1,6 @@
-"""Geometries with measures: shapely makes those from WKB only.
+"""Geometries that shapely makes from WKB only: with measures, or with ends of two heights.
 
-Layout: ISO 19125 WKB, little-endian; 2000 is added to the type for M, 3000 for Z and M.
+Layout: ISO 19125 WKB, little-endian; 1000 is added to the type for Z, 2000 for M.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ POINT, LINE, POLYGON = 1, 2, 3
 def make_simple(
     kind: int,
     coords: NDArray[np.float64],
-    has_z: bool,
+    dimensions: int,
     offsets: NDArray[np.int64],
     rings: NDArray[np.int64] | None = None,
 ) -> NDArray[np.object_]:
-    """Points, lines or polygons of coordinates whose last column is M.
+    """Points, lines or polygons of coordinates.
 
     Parameters
     ----------
     kind : int
         1 point, 2 line, 3 polygon.
     coords : ndarray, float64 (v, 3) or (v, 4)
-    has_z : bool
+    dimensions : int
+        1 for Z, 2 for M, 3 for both.
     offsets : ndarray of int64 (n + 1,)
         Vertices of each geometry; of a polygon its rings.
     rings : ndarray of int64, optional
@@ -44,7 +45,7 @@ def make_simple(
     import shapely
 
     width = 8 * coords.shape[1]
-    code = kind + (3000 if has_z else 2000)
+    code = kind + 1000 * dimensions
     if kind == POLYGON:
         assert rings is not None
         body = 4 * np.diff(offsets) + width * np.diff(rings[offsets])

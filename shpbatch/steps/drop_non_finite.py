@@ -22,8 +22,9 @@ def drop_non_finite(
 ) -> tuple[Vertices, Rejected]:
     """Drop vertices whose coordinates are not numbers of any place.
 
-    NaN, infinity, and what is beyond 1e150 (of such numbers no area can be
-    computed). Follow with ``close-rings`` and ``drop-short-parts``: a ring
+    An x or y that is NaN, infinite, or beyond 1e150 (of such numbers no area
+    can be computed). A Z alone drops nothing: NaN is what writers put where the
+    height is not known. Follow with ``close-rings`` and ``drop-short-parts``: a ring
     may have lost its end, or too much.
 
     Parameters
