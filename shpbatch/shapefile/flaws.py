@@ -22,18 +22,18 @@ HUGE = 1e150
 
 def not_finite(ragged: Ragged) -> NDArray[np.bool_]:
     """Vertices (v,) whose x or y is NaN, infinite or beyond what can be squared."""
-    return _unplaced(ragged.coords[:, :2]).any(axis=1)
+    return _unplaced(ragged.coords[:, :2])
 
 
 def no_height(ragged: Ragged) -> NDArray[np.bool_]:
     """Vertices (v,) that have a place, and a Z that is none: an unknown one is written as NaN."""
-    return _unplaced(ragged.coords[:, 2:]).any(axis=1) & ~not_finite(ragged)
+    return _unplaced(ragged.coords[:, 2:]) & ~not_finite(ragged)
 
 
 def _unplaced(coords: NDArray[np.float64]) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
-        found: NDArray[np.bool_] = ~(np.abs(coords) < HUGE)
-    return found
+        good = np.abs(coords) < HUGE
+    return np.asarray(~good.all(axis=1))
 
 
 def open_rings(ragged: Ragged) -> NDArray[np.bool_]:
