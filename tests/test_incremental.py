@@ -24,6 +24,7 @@ from shpbatch.engine.aspects import Coords, Geometry, Rejected
 from shpbatch.engine.registry import step
 from shpbatch.errors import PlanError, WriteError
 from shpbatch.models import Outcome, Report
+from shpbatch.publishing.database import Database
 from shpbatch.publishing.destination import STATE, claim
 from shpbatch.publishing.ledger import LEDGER, Ledger, Quarantined
 from shpbatch.publishing.provenance import sources_of
@@ -508,15 +509,15 @@ def test_a_disk_that_is_full_is_no_broken_ledger(
     src: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(src)
-    whole = Ledger._open
+    whole = Database._open
 
-    def full(self: Ledger, read_only: bool) -> sqlite3.Connection:
+    def full(self: Database, read_only: bool) -> sqlite3.Connection:
         opened = whole(self, read_only)
         pages = opened.execute("PRAGMA page_count").fetchone()[0]
         opened.execute(f"PRAGMA max_page_count = {pages}")
         return opened
 
-    monkeypatch.setattr(Ledger, "_open", full)
+    monkeypatch.setattr(Database, "_open", full)
     with pytest.raises(WriteError, match="free some space") as refused:
         for _ in range(99):
             run(src, force=True)
@@ -528,6 +529,45 @@ def test_the_last_run_is_the_last_one_whatever_the_clock_says(tmp_path: Path) ->
         for run_id, started in (("b", "2031-01-02"), ("a", "2031-01-01"), ("c", "2030-01-01")):
             ledger.begin(run_id, started, "copy")
         assert [r["run_id"] for r in ledger.runs()] == ["c", "a", "b"]
+
+
+def test_who_looks_at_every_output_holds_up_no_run(src: Path) -> None:
+    run(src)
+    ledger = src.parent / "out" / STATE / LEDGER
+    with Ledger(ledger, read_only=True) as looked_at:
+        keys = []
+        for key, _ in looked_at.made():
+            keys.append(key)
+            with sqlite3.connect(ledger, timeout=0) as other:
+                other.execute("DELETE FROM troubles")
+    assert keys == ["SohoPeople.shp", "SohoWater.shp", "cities.shp"]
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "verify", "log"])
+def test_a_ledger_with_broken_pages_is_told_with_the_remedy(command: str, src: Path) -> None:
+    for number in range(30):
+        for path in src.glob("SohoWater.*"):
+            shutil.copy(path, src / f"w{number}{path.suffix}")
+    run(src)
+    out = src.parent / "out"
+    data = bytearray((out / STATE / LEDGER).read_bytes())
+    data[8192:] = bytes(len(data) - 8192)
+    (out / STATE / LEDGER).write_bytes(data)
+    words = [src, "-o", out] if command in ("run", "plan") else [out]
+    code, text = shell(command, *words)
+    assert code == 2, text
+    assert "Traceback" not in text
+    assert "move it away and run again with --overwrite" in text
+
+
+def test_a_ledger_that_is_held_for_too_long(src: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(src)
+    monkeypatch.setattr("shpbatch.publishing.database.PATIENCE", 0)
+    with sqlite3.connect(src.parent / "out" / STATE / LEDGER) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(PlanError, match="another program holds the ledger") as refused:
+            run(src)
+    assert refused.value.code == "ledger-busy"
 
 
 # -- the commands ----------------------------------------------------------------

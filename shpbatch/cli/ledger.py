@@ -6,8 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import PlanError
+from ..publishing.database import is_there
 from ..publishing.destination import STATE
-from ..publishing.ledger import LEDGER, Ledger, is_there
+from ..publishing.ledger import LEDGER, Ledger
 
 __all__ = ["opened"]
 

@@ -10,7 +10,7 @@ from ..errors import PlanError, WriteError
 from ..fields.mapping import Renamed, taken_names, write_mapping
 from ..fields.names import fits, layer_names, planned_names
 from ..models import Header, Outcome, Task
-from ..publishing.publish import key_of
+from ..publishing.ledger import key_of
 
 __all__ = ["has_long_names", "names_of_run", "note_plan", "note_run"]
 
