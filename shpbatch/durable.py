@@ -16,7 +16,7 @@ from typing import Literal
 
 from .errors import WriteError
 
-__all__ = ["FULL", "Durability", "Files", "Unsynced", "files_of", "translated"]
+__all__ = ["FULL", "Durability", "Files", "Unsynced", "files_of", "is_there", "translated"]
 
 Durability = Literal["full", "fast"]
 #: Seconds that a file which another program holds open is waited for (Windows: errors 5 and 32).
@@ -110,6 +110,15 @@ def _syncfs() -> Callable[[int], None] | None:
             raise OSError(number, os.strerror(number))
 
     return syncfs
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file exists; ``Path.exists`` does not tell that from one that may not be seen."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 @contextmanager

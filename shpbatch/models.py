@@ -282,9 +282,9 @@ class Task:
 class Report:
     """Outcomes in source order, and what they add up to.
 
-    ``stopped`` says why the run ended before its list did (``max-failures``, ``SIGTERM``…).
-    ``vanished`` are outputs without a source, by their path below the destination; ``pruned``
-    were removed, ``kept`` should have been; ``ignored`` was passed over.
+    ``stopped`` says why the run ended early. ``vanished`` are outputs without a source, by their
+    path below the destination; ``pruned`` were removed, ``kept`` should have been. ``ignored`` was
+    passed over; so many ``recovered`` outputs an earlier run had begun to publish.
     """
 
     run_id: str
@@ -297,4 +297,5 @@ class Report:
     pruned: tuple[str, ...] = ()
     kept: Mapping[str, Problem] = field(default_factory=dict)
     ignored: tuple[tuple[str, str], ...] = ()
+    recovered: int = 0
     exit_nothing: int = 0  # the exit code where all was up to date

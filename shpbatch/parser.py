@@ -79,7 +79,8 @@ def run_alone(task: Task) -> Outcome:
         ``exists``, ``disk-full``, ``write-failed``.
     """
     from .durable import Files
-    from .publishing.publish import publish, resume
+    from .publishing.publish import publish
+    from .publishing.recovery import resume
     from .publishing.siblings import occupied
 
     there = None if task.overwrite else occupied(task.sink)

@@ -217,15 +217,15 @@ def test_a_retry_knows_the_output_of_a_worker_killed_after_publishing(
     def deadly(path: str) -> Outcome:
         import shpbatch.publishing.publish
 
-        finish = shpbatch.publishing.publish.finish
+        forget = shpbatch.publishing.publish.forget
 
         def fatal(*given: object) -> None:
             if not marker.exists():
                 marker.touch()
                 os.kill(os.getpid(), 9)
-            finish(*given)
+            forget(*given)
 
-        shpbatch.publishing.publish.finish = fatal
+        shpbatch.publishing.publish.forget = fatal
         return shp_parser(path, recipe="! centroid", dst=tmp_path / "out")
 
     path = str(places / "soho/SohoWater.shp")

@@ -675,7 +675,7 @@ def test_an_output_that_changed_after_a_killed_publish_blocks_nobody(
     """The journal of a run that was killed before it could forget it, and a user meanwhile."""
     out = src.parent / "out"
     with monkeypatch.context() as patch:
-        patch.setattr("shpbatch.publishing.publish.finish", lambda *given: None)
+        patch.setattr("shpbatch.publishing.publish.forget", lambda *given: None)
         patch.setattr(Ledger, "put_made", lambda *given: None)
         run(src)
     assert list((out / STATE / "journal").iterdir())

@@ -18,23 +18,17 @@ import pytest
 
 from shpbatch.durable import Files
 from shpbatch.errors import WriteError
-from shpbatch.publishing.journal import (
-    Conflict,
-    Member,
-    Staged,
-    commit,
-    drop_torn,
-    finish,
-    move,
-    pending,
-    settle,
-)
+from shpbatch.publishing.journal import commit, drop_torn, finish, pending
+from shpbatch.publishing.moving import Conflict, move, settle
+from shpbatch.publishing.sets import Entry, Member, Staged, entry_of
 
 OLD = {f"o.{e}": f"old {e}".encode() * 9 for e in ("shp", "shx", "dbf", "prj", "qix", "cpg")}
 NEW = {f"o.{e}": f"NEW {e}".encode() * 11 for e in ("shp", "shx", "dbf", "prj", "cpg")}
 KEPT = {"o.qml": b"style", "other.shp": b"other"}
 #: Another set in the same commit, and a sub-folder that is new.
 MORE = {f"sub/p.{e}": f"more {e}".encode() for e in ("shp", "shx", "dbf")}
+#: When they were made: a power cut leaves the times of what it leaves.
+AGE = (1_000_000_000, 1_000_000_000)
 Without = Callable[[str, str], bool]
 
 
@@ -43,6 +37,7 @@ def prepare(dst: Path) -> list[Staged]:
     stage = dst / ".shpbatch/stage"
     for name, data in {**OLD, **KEPT}.items():
         (dst / name).write_bytes(data)
+        os.utime(dst / name, AGE)
     sets = []
     for folder, sink, files in (("tx", "o.shp", NEW), ("ty", "sub/p.shp", MORE)):
         (stage / folder).mkdir(parents=True)
@@ -55,10 +50,14 @@ def prepare(dst: Path) -> list[Staged]:
     return sets
 
 
+def entries_of(sets: list[Staged]) -> list[Entry]:
+    return [entry_of(s, {"key": s.sink}) for s in sets]
+
+
 def publish(dst: Path, sets: list[Staged], files: Files) -> None:
     (dst / "sub").mkdir(exist_ok=True)
-    path, entries = commit(dst / ".shpbatch", [(s, {"n": 1}, ()) for s in sets], files)
-    _end(path, entries, files)
+    entries = entries_of(sets)
+    _end(commit(dst / ".shpbatch", entries, files), entries, files)
 
 
 def recover(dst: Path, files: Files) -> None:
@@ -68,11 +67,11 @@ def recover(dst: Path, files: Files) -> None:
         _end(path, entries, files)
 
 
-def _end(path: Path, entries: list[object], files: Files) -> None:
+def _end(path: Path, entries: list[Entry], files: Files) -> None:
     for entry in entries:
         move(entry, files)
     settle(entries, files)
-    finish(path, entries, files)
+    finish(path, entries, [], files)
 
 
 def state_of(dst: Path) -> str:
@@ -204,6 +203,7 @@ def _recovered(dst: Path, disk: dict[str, bytes]) -> str:
     for name, data in disk.items():
         (dst / name).parent.mkdir(parents=True, exist_ok=True)
         (dst / name).write_bytes(data)
+        os.utime(dst / name, AGE)
     try:
         recover(dst, Files())
         return state_of(dst)
@@ -366,7 +366,7 @@ def test_an_error_at_each_call_leaves_old_or_new(kind: str, number: int, tmp_pat
 
 def test_a_member_that_is_neither_staged_nor_in_place_stops_recovery(tmp_path: Path) -> None:
     sets = prepare(tmp_path)
-    commit(tmp_path / ".shpbatch", [(s, {}, ()) for s in sets], Files())
+    commit(tmp_path / ".shpbatch", entries_of(sets), Files())
     (tmp_path / ".shpbatch/stage/tx/layer.dbf").unlink()
     with pytest.raises(Conflict, match=r"o\.dbf: was changed"):
         recover(tmp_path, Files())
@@ -376,13 +376,13 @@ def test_a_member_that_is_neither_staged_nor_in_place_stops_recovery(tmp_path: P
 def test_the_destination_may_be_moved_before_recovery(tmp_path: Path) -> None:
     before = tmp_path / "before"
     before.mkdir()
-    commit(before / ".shpbatch", [(s, {}, ()) for s in prepare(before)], Files())
+    commit(before / ".shpbatch", entries_of(prepare(before)), Files())
     recover(before.rename(tmp_path / "after"), Files())
     assert state_of(tmp_path / "after") == "new"
 
 
 def test_a_torn_journal_is_dropped(tmp_path: Path) -> None:
-    path, _ = commit(tmp_path / ".shpbatch", [(s, {}, ()) for s in prepare(tmp_path)], Files())
+    path = commit(tmp_path / ".shpbatch", entries_of(prepare(tmp_path)), Files())
     path.write_bytes(path.read_bytes()[:-9])
     recover(tmp_path, Files())
     assert not [*(tmp_path / ".shpbatch/journal").iterdir()]
@@ -395,7 +395,8 @@ def test_a_file_of_another_spelling_goes_and_further_files_too(tmp_path: Path) -
     for name in ("O.SHP", "O.DBF", "gone.shp", "gone.dbf"):
         (tmp_path / name).write_bytes(b"old")
     more = [str(tmp_path / "gone.shp"), str(tmp_path / "gone.dbf")]
-    path, entries = commit(tmp_path / ".shpbatch", [(sets[0], {}, more)], Files())
+    entries = [entry_of(sets[0], {}, more)]
+    path = commit(tmp_path / ".shpbatch", entries, Files())
     assert json.loads(path.read_bytes().partition(b"\n")[0])[0]["staged"]["sink"] == "o.shp"
     move(entries[0], Files())
     assert {p.name for p in tmp_path.iterdir()} - {".shpbatch"} == {*NEW, *KEPT}

@@ -22,8 +22,8 @@ from shpbatch.errors import BusyError, PlanError, ShpbatchError, WriteError
 from shpbatch.models import Outcome, Policy, Recipe, Task
 from shpbatch.parser import run_alone, shp_parser
 from shpbatch.publishing.destination import STATE, claim, stage
-from shpbatch.publishing.journal import Member, Staged, hash_of
 from shpbatch.publishing.publish import publish
+from shpbatch.publishing.sets import Member, Staged, hash_of
 from shpbatch.shapefile import reader
 from shpbatch.writing.output import Output
 

@@ -12,7 +12,7 @@ from shpbatch.reporting.report import as_json, exit_code, files, summary
 #: design.md, section 9, and the log that every run has.
 KEYS = {
     "schema", "run_id", "status", "exit_code", "seconds", "files", "features", "outcomes", "log",
-    "vanished", "pruned", "kept", "ignored",
+    "vanished", "pruned", "kept", "ignored", "recovered",
 }  # fmt: skip
 FILES = {"total", "done", "failed", "skipped"}
 FEATURES = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from ..durable import is_there
 from ..errors import PlanError
-from ..publishing.database import is_there
 from ..publishing.destination import STATE
 from ..publishing.ledger import LEDGER, Ledger
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from ..models import Problem, Task
 from ..publishing.destination import STATE
 from ..publishing.journal import pending
-from ..publishing.ledger import LEDGER, Ledger, Made
+from ..publishing.ledger import LEDGER, Ledger, Made, key_of
 from ..publishing.provenance import look_anew, provenance, sources_of
-from ..publishing.publish import key_of
 from ..publishing.staleness import Rules, edited, judge
 from ..sinks import SUFFIXES
 from .merging import Merge
@@ -74,7 +73,6 @@ class Past:
             now = {**depends, "sources": sources_of(task, self.rules.hashed)}
         verdict = judge(task.sink, self.dst, made, trouble, now, self.rules)
         owned = NOTHING if verdict.skip else self._owned(made)
-        replaces = self.rules.if_exists == "overwrite" or task.sink in owned
         return replace(
             task,
             provenance=now if self.rules.hashed else depends,
@@ -82,7 +80,7 @@ class Past:
             skip=verdict.skip,
             problem=verdict.problem,
             owned=owned,
-            overwrite=replaces,
+            overwrite=self.rules.if_exists == "overwrite",
         )
 
     def _owned(self, made: Made | None) -> frozenset[str]:

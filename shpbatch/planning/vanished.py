@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from ..durable import is_there
 from ..errors import ReadError, WriteError
 from ..foreign import is_foreign
 from ..models import Problem
-from ..publishing.ledger import Ledger, Made, is_there
+from ..publishing.ledger import Ledger, Made
 from ..publishing.staleness import edited
 from ..shapefile.bundle import ZIP_ERRORS
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..durable import is_there
 from ..foreign import FOREIGN
 from ..models import Problem, Source
 from ..publishing.destination import STATE
-from ..publishing.ledger import LEDGER, is_there
+from ..publishing.ledger import LEDGER
 
 __all__ = ["UNLISTED", "Walk"]
 

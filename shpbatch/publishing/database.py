@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..durable import is_there
 from ..errors import PlanError, ShpbatchError, WriteError
 
-__all__ = ["Database", "is_there"]
+__all__ = ["Database"]
 
 #: Seconds that a call waits for another program to let the file go.
 PATIENCE = 10
@@ -140,15 +141,6 @@ class Database:
             "with --overwrite, which makes every output anew"
         )
         return (WriteError if self._begun else PlanError)(reason, "ledger-broken")
-
-
-def is_there(path: Path) -> bool:
-    """Whether a file exists; ``Path.exists`` does not tell that from one that may not be seen."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
 
 
 def _unusable(path: Path, why: str) -> PlanError:

@@ -1,10 +1,9 @@
-"""Move what was staged to its places, and let the ledger know; go on where that was interrupted."""
+"""Move what was staged to its places, and let the ledger know."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,16 @@ from ..errors import WriteError
 from ..models import Outcome, Task
 from ..reporting.runlog import outcome_record
 from .destination import STATE
-from .journal import Conflict, Entry, Staged, commit, drop_torn, finish, move, pending, settle
-from .ledger import Ledger, Made, Quarantined
+from .journal import Undecided, commit
+from .ledger import Ledger, Made, Quarantined, key_of
+from .moving import move_all
 from .provenance import changed_files, sources_of
-from .settling import in_the_way, lean, told, unknown
+from .sets import Entry, Staged, entry_of
+from .settling import Fate, forget, in_the_way, lean, refused, told, unknown
 from .siblings import siblings
 from .staleness import edited
 
-__all__ = ["key_of", "publish", "record", "recover", "resume"]
+__all__ = ["publish", "record", "remember"]
 
 
 def publish(
@@ -40,68 +41,79 @@ def publish(
 
     Raises
     ------
-    WriteError, OSError
+    WriteError
         Before the commit: nothing was touched.
     """
-    state = Path(dst, STATE)
-    outcomes = [in_the_way(task, outcome) or outcome for _, task, outcome in batch]
-    wanted = [
-        (
-            staged,
-            _note(dst, run_id, task, outcome),
-            (*_left_over(task, outcome), *_outdated(dst, ledger, task, outcome)) if first else (),
-        )
-        for (_, task, _), outcome in zip(batch, outcomes, strict=True)
-        if outcome.status == "done"
-        for first, staged in zip(_FIRST, outcome.staged, strict=False)
-    ]
-    path: Path | None = None
+    outcomes: list[Outcome] = []
     entries: list[Entry] = []
-    failed: dict[str, Exception] = {}
-    if wanted:
-        with translated(wanted[0][0].sink):
-            for folder in {os.path.dirname(staged.sink) for staged, _, _ in wanted}:
-                os.makedirs(folder or ".", exist_ok=True)
-            path, entries = commit(state, wanted, files)
-        failed = _moved(entries, files)
-    moved = [e for e in entries if e.staged.sink not in failed]
+    for _, task, outcome in batch:
+        with translated(task.sink):
+            told_now, own = _prepared(dst, run_id, ledger, task, outcome)
+        outcomes.append(told_now)
+        entries += own
+    path, failed = _committed(dst, entries, files)
     outcomes = [told(o, failed) for o in outcomes]
-    if ledger is not None and (error := _noted(dst, run_id, ledger, moved, batch, outcomes)):
+    if ledger is not None and (
+        error := _noted(dst, run_id, ledger, Fate.of(entries, failed), batch, outcomes)
+    ):
         return [unknown(o, error) for o in outcomes]  # the journal stays: the next run tells it
-    if path and not failed:
-        finish(path, moved, files)
+    if path:
+        forget(path, Fate.of(entries, failed), files)
     return [lean(o, task) for o, (_, task, _) in zip(outcomes, batch, strict=True)]
+
+
+def _prepared(
+    dst: str, run_id: str, ledger: Ledger | None, task: Task, outcome: Outcome
+) -> tuple[Outcome, list[Entry]]:
+    """The sets of a task with what they replace; none where that is not the task's own."""
+    if outcome.status != "done":
+        return outcome, []
+    made = None if ledger is None else ledger.made_of(key_of(dst, task.sink))
+    ours = {} if made is None else made.members
+    note = _note(dst, run_id, task, outcome)
+    more = [*_left_over(task, outcome), *_outdated(dst, ours, outcome)]
+    entries = [
+        entry_of(staged, note, () if number else more)
+        for number, staged in enumerate(outcome.staged)
+    ]
+    if not task.overwrite and (error := in_the_way(dst, entries, ours)):
+        return refused(outcome, error), []
+    return outcome, entries
+
+
+def _committed(
+    dst: str, entries: list[Entry], files: Files
+) -> tuple[Path | None, dict[str, Exception]]:
+    """Commit sets and move them; the journal, and what is not in its place, by sink."""
+    if not entries:
+        return None, {}
+    with translated(entries[0].staged.sink):
+        for folder in {os.path.dirname(e.staged.sink) for e in entries}:
+            os.makedirs(folder or ".", exist_ok=True)
+        try:
+            path = commit(Path(dst, STATE), entries, files)
+        except Undecided as error:
+            return None, {e.staged.sink: error for e in entries}
+    return path, move_all(entries, files)
 
 
 def _noted(
     dst: str,
     run_id: str,
     ledger: Ledger,
-    moved: Sequence[Entry],
+    fate: Fate,
     batch: Sequence[tuple[int, Task, Outcome]],
     outcomes: Sequence[Outcome],
 ) -> WriteError | None:
     """Tell the ledger of a batch; the error where it cannot be written."""
     try:
         with ledger.together():
-            remember(dst, ledger, moved)
+            remember(dst, ledger, fate.made)
             for (_, task, _), outcome in zip(batch, outcomes, strict=True):
                 record(dst, run_id, ledger, task, outcome)
     except WriteError as error:
         return error
     return None
-
-
-def _moved(entries: Sequence[Entry], files: Files) -> dict[str, Exception]:
-    """Move sets to their places; the errors of those that cannot be moved now, by sink."""
-    failed: dict[str, Exception] = {}
-    for entry in entries:
-        try:
-            move(entry, files)
-        except (OSError, WriteError) as error:
-            failed[entry.staged.sink] = error
-    settle([e for e in entries if e.staged.sink not in failed], files)
-    return failed
 
 
 def record(dst: str, run_id: str, ledger: Ledger, task: Task, outcome: Outcome) -> None:
@@ -116,18 +128,16 @@ def record(dst: str, run_id: str, ledger: Ledger, task: Task, outcome: Outcome) 
         ledger.put_trouble(key, run_id, trouble)
 
 
-def remember(dst: str, ledger: Ledger, moved: Sequence[Entry]) -> None:
-    """Tell the ledger of sets that are in their places; those of one task belong together."""
+def remember(dst: str, ledger: Ledger, entries: Sequence[Entry]) -> None:
+    """Tell the ledger of sets that are in their places; those of one task are one output."""
     tasks: dict[str, list[Entry]] = {}
-    for entry in moved:
+    for entry in entries:
         tasks.setdefault(entry.note["key"], []).append(entry)
-    for key, entries in tasks.items():
-        if len(entries) < entries[0].note["sets"]:
-            continue  # the others are pending: the journal keeps them all
+    for key, sets in tasks.items():
         members: dict[str, list[Any]] = {}
-        for entry in entries:
+        for entry in sets:
             members |= members_of(dst, entry.staged)
-        note = entries[0].note
+        note = sets[0].note
         ledger.put_made(key, note["run_id"], Made(note["provenance"], members))
 
 
@@ -144,68 +154,12 @@ def members_of(dst: str, staged: Staged) -> dict[str, list[Any]]:
     return found
 
 
-def recover(dst: str, ledger: Ledger, files: Files) -> int:
-    """Finish what an earlier run had committed; return how many sets.
-
-    A file that is neither staged nor as it was published was edited or removed
-    since: it is left alone, and the plan finds that out by the ledger.
-
-    Raises
-    ------
-    WriteError
-        ``disk-full``, ``write-failed``.
-    """
-    count = 0
-    state = Path(dst, STATE)
-    drop_torn(state, files)
-    for path, entries in pending(state):
-        with translated(dst):
-            for entry in entries:
-                os.makedirs(os.path.dirname(entry.staged.sink), exist_ok=True)
-                with suppress(Conflict):
-                    move(entry, files)
-            settle(entries, files)
-        with ledger.together():
-            remember(dst, ledger, entries)
-        finish(path, entries, files)
-        count += len(entries)
-    return count
-
-
-def resume(dst: str, sink: str, files: Files) -> bool:
-    """Whether a worker was killed while it published a sink; it is in its place then."""
-    for path, entries in pending(Path(dst, STATE)):
-        if any(
-            os.path.samefile(os.path.dirname(e.staged.sink), os.path.dirname(sink) or ".")
-            and os.path.basename(e.staged.sink) == os.path.basename(sink)
-            for e in entries
-        ):
-            for entry in entries:
-                move(entry, files)
-            settle(entries, files)
-            finish(path, entries, files)
-            return True
-    return False
-
-
-def key_of(dst: str, sink: str) -> str:
-    """Name of an output in the ledger: its path below the destination."""
-    inside = os.path.join(dst, "")
-    below = sink[len(inside) :] if sink.startswith(inside) else os.path.relpath(sink, dst)
-    return below.replace(os.sep, "/")
-
-
 def _note(dst: str, run_id: str, task: Task, outcome: Outcome) -> dict[str, Any]:
     return {
         "key": key_of(dst, task.sink),
         "run_id": run_id,
-        "sets": len(outcome.staged),
         "provenance": _provenance(task, outcome),
     }
-
-
-#: True for the first set of a task, to which the others' leavings are added.
-_FIRST = (True, *([False] * 100_000))
 
 
 def _left_over(task: Task, outcome: Outcome) -> list[str]:
@@ -218,17 +172,14 @@ def _left_over(task: Task, outcome: Outcome) -> list[str]:
     ]
 
 
-def _outdated(dst: str, ledger: Ledger | None, task: Task, outcome: Outcome) -> list[str]:
+def _outdated(dst: str, ours: Mapping[str, list[Any]], outcome: Outcome) -> list[str]:
     """What an earlier run wrote beside its outputs, and this one has not.
 
     Metadata for names of fields; rejects and repairs where a partition had no output.
     """
-    made = None if ledger is None else ledger.made_of(key_of(dst, task.sink))
-    if made is None:
-        return []
     new = {key_of(dst, s.place(e)) for s in outcome.staged for e in s.members}
-    ours = {n: m for n, m in made.members.items() if n.endswith(_BESIDE) and n not in new}
-    return [os.path.join(dst, n) for n in ours if n not in edited(ours, dst)]
+    old = {n: m for n, m in ours.items() if n.endswith(_BESIDE) and n not in new}
+    return [os.path.join(dst, n) for n in old if n not in edited(old, dst)]
 
 
 _BESIDE = (".shp.xml", ".rejects.geojsonl", ".repairs.jsonl")

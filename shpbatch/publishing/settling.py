@@ -2,26 +2,83 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
+from ..durable import FULL, Files
 from ..errors import ShpbatchError, WriteError
 from ..models import Features, Outcome, Sink, Task
-from .siblings import occupied
+from .journal import finish
+from .ledger import key_of
+from .moving import Untouched
+from .sets import Entry
+from .siblings import is_derived
+from .staleness import edited
 
-__all__ = ["in_the_way", "lean", "refused", "told", "unknown"]
+__all__ = ["Fate", "forget", "in_the_way", "lean", "refused", "told", "unknown", "waiting"]
 
 
-def in_the_way(task: Task, outcome: Outcome) -> Outcome | None:
-    """A failure where a set would replace what is not the task's own."""
-    if outcome.status != "done" or task.overwrite:
-        return None
-    for staged in outcome.staged:
-        there = None if staged.sink in task.owned else occupied(staged.sink)
-        if there is not None:
-            reason = f"{there}: is there already; pass --overwrite to replace it"
-            return refused(outcome, WriteError(reason, "exists"))
+@dataclass
+class Fate:
+    """What became of sets that were to be moved, each with all others of its task.
+
+    Attributes
+    ----------
+    made : list of Entry
+        In their places, or changed there since.
+    left : list of Entry
+        To be moved later: one of them cannot be now.
+    void : list of Entry
+        Not to be moved at all: what they were to replace was changed meanwhile.
+    """
+
+    made: list[Entry] = field(default_factory=list)
+    left: list[Entry] = field(default_factory=list)
+    void: list[Entry] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry], failed: Mapping[str, Exception]) -> Fate:
+        """Of sets, some of which `move_all` could not move."""
+        tasks: dict[str, list[Entry]] = {}
+        for entry in entries:
+            tasks.setdefault(entry.note["key"], []).append(entry)
+        fate = cls()
+        for sets in tasks.values():
+            errors = [failed.get(e.staged.sink) for e in sets]
+            if any(isinstance(error, OSError) for error in errors):
+                fate.left += sets
+            elif all(isinstance(error, Untouched) for error in errors):
+                fate.void += sets
+            else:
+                fate.made += sets
+        return fate
+
+
+def forget(path: Path, fate: Fate, files: Files) -> None:
+    """Forget a journal, but for what is left; one that stays says again what is so already."""
+    with suppress(OSError):
+        finish(path, [*fate.made, *fate.void], fate.left, files)
+
+
+def in_the_way(
+    dst: str, entries: Iterable[Entry], ours: Mapping[str, list[Any]]
+) -> WriteError | None:
+    """Why sets may not replace what is in their places; the plan, which asked, may be hours old."""
+    remedy = "pass --overwrite to replace it, or move it away"
+    if changed := edited(ours, dst):
+        return WriteError(f"{Path(dst, changed[0])}: was edited; {remedy}", "output-edited")
+    for entry in entries:
+        for path in map(entry.path, entry.before):
+            if key_of(dst, path) not in ours and not is_derived(path):
+                told = f"{path}: is there already and was not made here; {remedy}"
+                return WriteError(told, "exists")
     return None
 
 
@@ -37,29 +94,36 @@ def refused(outcome: Outcome, error: Exception) -> Outcome:
     )
 
 
-def told(outcome: Outcome, failed: dict[str, Exception]) -> Outcome:
+def told(outcome: Outcome, failed: Mapping[str, Exception]) -> Outcome:
     """A published outcome; one whose files could not be moved is pending."""
-    for staged in outcome.staged:
-        if error := failed.get(staged.sink):
-            code = error.code if isinstance(error, WriteError) else "pending"
-            reason = (
-                str(error)
-                if isinstance(error, WriteError)
-                else (
-                    f"{staged.sink}: {getattr(error, 'strerror', error)}; "
-                    "the next run will move it to its place"
-                )
-            )
+    for sink in (staged.sink for staged in outcome.staged):
+        if error := failed.get(sink):
+            ours = isinstance(error, WriteError)
             return replace(
                 outcome,
                 status="failed",
-                code=code,
-                reason=reason,
+                code=error.code if isinstance(error, WriteError) else "pending",
+                reason=str(error) if ours else waiting(sink, error),
                 sinks=(),
                 staged=(),
                 features=Features(),
             )
     return replace(outcome, staged=())
+
+
+def waiting(sink: str, error: Exception | None) -> str:
+    """Why an output is not in its place yet, and what to do about it."""
+    number = getattr(error, "errno", None)
+    what, remedy = getattr(error, "strerror", None) or str(error), "see to its disk"
+    if number in FULL:
+        what, remedy = "the disk is full", "free some space"
+    elif number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        held = os.name == "nt"
+        remedy = "close the program that has it open" if held else "let its folder be written to"
+    return (
+        f"{sink}: cannot be moved to its place yet: {what}; {remedy}, "
+        "and the next run will move it there"
+    )
 
 
 def unknown(outcome: Outcome, error: WriteError) -> Outcome:

@@ -9,12 +9,13 @@ from ..shapefile.bundle import INDEXES, MAIN, MEMOS
 from ..shapefile.names import Names
 from ..shapefile.spilled import OVERFLOW
 
-__all__ = ["forget_names", "occupied", "siblings"]
+__all__ = ["forget_names", "is_derived", "occupied", "siblings"]
 
 #: Bytes of a folder that is listed each time: some hundred names on ext4, any on other systems.
 SMALL_FOLDER = 1 << 14
 #: Members that a new set replaces; styles and notes that it has not are kept.
 _REPLACED = {*MAIN, *INDEXES, *MEMOS, "cpg", "prj", "rejects.geojsonl", "repairs.jsonl", OVERFLOW}
+_DERIVED = ("-shm", *(f".{extension}" for extension in INDEXES))
 
 
 def siblings(sink: str) -> list[str]:
@@ -44,6 +45,11 @@ def occupied(sink: str) -> str | None:
     folder, own = os.path.split(sink)
     names = _names(folder, os.path.splitext(own)[0])
     return next((os.path.join(folder, n) for n in names if n.casefold() == own.casefold()), None)
+
+
+def is_derived(name: str) -> bool:
+    """Whether a file holds nothing of its own: an index, which any program makes anew."""
+    return name.lower().endswith(_DERIVED)
 
 
 def _is_replaced(extension: str) -> bool:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..models import Problem
-from .journal import hash_of
+from ..sinks import SUFFIXES
 from .ledger import Made, Quarantined
 from .provenance import changed_files, changed_recipe, changed_versions
-from .siblings import occupied
+from .sets import hash_of
+from .siblings import is_derived, occupied, siblings
 
-__all__ = ["TRIGGERS", "IfExists", "Rules", "Verdict", "edited", "judge"]
+__all__ = ["TRIGGERS", "IfExists", "Rules", "Verdict", "added", "edited", "judge"]
 
 IfExists = Literal["update", "fail", "skip", "overwrite"]
 #: What makes an output stale: all of it unless the caller says less.
@@ -92,15 +93,39 @@ def judge(
     why = next(_reasons(made, dst, now, rules), "")
     if not why:
         return Verdict(skip=Problem("up-to-date", f"{sink}: up to date"))
-    changed = edited(made.members, dst, rules.hashed)
-    if not changed or rules.if_exists == "overwrite":
+    return _replacing(why, made, dst, now, rules)
+
+
+def _replacing(why: str, made: Made, dst: str, now: dict[str, Any], rules: Rules) -> Verdict:
+    """Whether an output of ours may be replaced: nobody else has a part in it."""
+    if rules.if_exists == "overwrite":
         return Verdict(why)
-    return Verdict(
-        problem=Problem(
-            "output-edited",
-            f"{Path(dst, changed[0])}: {why}; pass --overwrite to replace it, or move it away",
-        )
-    )
+    if changed := edited(made.members, dst, rules.hashed):
+        code, told = "output-edited", f"{Path(dst, changed[0])}: {why}"
+    elif foreign := added(made.members, dst):
+        code = "output-edited"
+        told = f"{Path(dst, foreign[0])}: was not made here, and would go with the output ({why})"
+    elif made.members and (other := _other_source(made.provenance["sources"], now["sources"])):
+        code = "sink-clash"
+        told = f"{Path(dst, next(iter(made.members)))}: was made of {other}, which is still there"
+    else:
+        return Verdict(why)
+    remedy = "pass --overwrite to replace it, or move it away"
+    return Verdict(problem=Problem(code, f"{told}; {remedy}"))
+
+
+def _other_source(was: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """A source that an output was made of and that is still there, where it is of none of ours."""
+    if was.keys() & now.keys():
+        return None
+    ours = {os.path.realpath(name) for name in now}
+    there = [name for name in was if _is_there(name)]
+    return None if any(os.path.realpath(n) in ours for n in there) else next(iter(there), None)
+
+
+def _is_there(source: str) -> bool:
+    """Whether a source exists; a layer in a file is where the file is."""
+    return os.path.lexists(source) or any(map(os.path.isfile, map(str, Path(source).parents)))
 
 
 def _settled(
@@ -166,6 +191,17 @@ def edited(members: Mapping[str, list[Any]], dst: str, hashed: bool = False) -> 
     that is asked for: a copy of a folder keeps its contents, not its times.
     """
     return [n for n, state in members.items() if _differs(os.path.join(dst, n), state, hashed)]
+
+
+def added(members: Mapping[str, list[Any]], dst: str) -> list[str]:
+    """Files that somebody put beside an output and that would go with it; no indexes."""
+    sinks = [n for n in members if n.endswith(tuple(SUFFIXES.values()))]
+    beside = [f"{_folder(n)}{own}" for n in sinks for own in siblings(os.path.join(dst, n))]
+    return [n for n in beside if n not in members and not is_derived(n)]
+
+
+def _folder(name: str) -> str:
+    return name[: name.rfind("/") + 1]
 
 
 def _differs(path: str, state: list[Any], hashed: bool) -> bool:

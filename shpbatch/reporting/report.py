@@ -77,6 +77,7 @@ def totals(report: Report) -> dict[str, Any]:
         "pruned": list(report.pruned),
         "kept": {key: asdict(problem) for key, problem in report.kept.items()},
         "ignored": [{"path": path, "reason": reason} for path, reason in report.ignored],
+        "recovered": report.recovered,
         "log": report.log,
     }
 
@@ -85,6 +86,8 @@ def summary(report: Report) -> str:
     """The run in a few lines, failures first."""
     where = f" -> {one_line(report.dst)}" if report.dst else ""
     lines = [headline(report) + where, _account(features(report))]
+    if report.recovered:
+        lines.append(f"moved to their places for an earlier run: {report.recovered:,} outputs")
     if report.stopped:
         lines.append(f"stopped early: {report.stopped}")
     lines += _list("failed", _failures([o for o in report.outcomes if _failed(o)]))

@@ -18,10 +18,11 @@ from ..planning.naming import note_plan, note_run
 from ..planning.plan import Plan
 from ..planning.preload import preload_for
 from ..planning.vanished import prune
+from ..planning.waiting import without_waiting
 from ..pool.stop import Stop
 from ..publishing.destination import claim
 from ..publishing.ledger import LEDGER, Ledger
-from ..publishing.publish import recover
+from ..publishing.recovery import recover
 from ..reporting.metrics import check_metrics, write_metrics
 from ..reporting.report import headline, totals
 from ..reporting.runlog import RunLog
@@ -63,14 +64,15 @@ def execute(
         claim(planned.dst, settings.wait) as state,
         Ledger(state / LEDGER, settings.durability) as ledger,
     ):
-        if recover(planned.dst, ledger, files) or ledger.stamp() != planned.stamp:
+        found = recover(planned.dst, ledger, files)
+        if found.moved or found.dropped or ledger.stamp() != planned.stamp:
             if isinstance(plan, Plan):
                 raise PlanError(f"{planned.dst}: another run was here; plan again", "plan-stale")
             planned = plan()
-        run = _Run(planned, settings, ledger, new_run_id())
+        run = _Run(without_waiting(planned, found.waiting), settings, ledger, new_run_id())
         del planned
         report = run.do(state, stop)
-    report = replace(report, seconds=time.monotonic() - start)
+    report = replace(report, recovered=found.moved, seconds=time.monotonic() - start)
     if settings.metrics_file:
         try:
             write_metrics(settings.metrics_file, report)

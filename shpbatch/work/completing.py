@@ -9,7 +9,7 @@ from pathlib import Path
 from ..account import Account
 from ..header import bounds_of
 from ..models import Task
-from ..publishing.journal import Member, Staged, hash_of
+from ..publishing.sets import Member, Staged, hash_of
 from ..shapefile.crs import has_shift
 from ..shapefile.kept_true import keep_places, keep_styles, names_now
 from ..shapefile.metadata_xml import write_aliases

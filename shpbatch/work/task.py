@@ -17,7 +17,7 @@ from ..engine.traits import carries, traits_of
 from ..errors import LayerError, WriteError
 from ..models import Header, Outcome, Problem, Sink, Task
 from ..publishing.destination import stage
-from ..publishing.journal import Staged
+from ..publishing.sets import Staged
 from ..shapefile.reader import Reader
 from ..sinks import in_layer, in_order, is_set, layer_names, sink_paths
 from ..writing.made import header_of_sink, made_of
