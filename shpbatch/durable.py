@@ -6,8 +6,10 @@ import contextlib
 import ctypes
 import errno
 import os
+import shutil
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -48,18 +50,19 @@ class Files:
             os.close(handle)
 
     def sync_all(self, paths: Iterable[Path]) -> None:
-        """Make files and folders of one file system durable; many of them in one call."""
+        """Make files and folders durable; many of one file system in one call."""
         paths = list(paths)
         whole = _syncfs() if len(paths) >= MANY else None
         if whole is None:
             for path in paths:
                 self.sync(path)
             return
-        handle = os.open(paths[0], os.O_RDONLY)
-        try:
-            whole(handle)
-        finally:
-            os.close(handle)
+        for path in {os.stat(path).st_dev: path for path in paths}.values():
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                whole(handle)
+            finally:
+                os.close(handle)
 
     def rename(self, source: Path, target: Path) -> None:
         """Move a file over another, waiting where a program holds that open."""
@@ -72,6 +75,25 @@ class Files:
                 if os.name != "nt" or time.monotonic() > until:
                     raise
                 time.sleep(0.2)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                self._carry(source, target)
+                return
+
+    def _carry(self, source: Path, target: Path) -> None:
+        """Move a file to a folder of another file system, where only a copy can be renamed."""
+        near = target.with_name(f".shpbatch-{zlib.crc32(os.fsencode(target.name)):08x}")
+        try:
+            shutil.copyfile(source, near)
+            shutil.copymode(source, near)
+            self.sync(near)
+            os.replace(near, target)
+        except BaseException:
+            near.unlink(missing_ok=True)
+            raise
+        self.sync(target.parent)  # before the other file system forgets what it had
+        self.unlink(source)
 
     def unlink(self, path: Path) -> None:
         """Remove a file that may be gone already."""
