@@ -282,9 +282,8 @@ class Task:
 class Report:
     """Outcomes in source order, and what they add up to.
 
-    ``stopped`` says why the run ended early. ``vanished`` are outputs without a source, by their
-    path below the destination; ``pruned`` were removed, ``kept`` should have been. ``ignored`` was
-    passed over; so many ``recovered`` outputs an earlier run had begun to publish.
+    ``vanished`` are outputs without a source, by their path below the destination: ``pruned`` were
+    removed, ``kept`` should have been. ``recovered`` outputs were begun to be published before.
     """
 
     run_id: str
