@@ -75,7 +75,7 @@ class Entry:
 
     def path(self, name: str) -> str:
         """Where a file of `before` is."""
-        return os.path.normpath(os.path.join(os.path.dirname(self.staged.sink), name))
+        return _beside(self.staged.sink, name)
 
     def stale(self) -> list[str]:
         """Names of `before` that the new set has not."""
@@ -91,8 +91,13 @@ def entry_of(staged: Staged, note: dict[str, Any], more: Iterable[str] = ()) -> 
         *(os.path.basename(staged.place(e)) for e in staged.members),
         *(os.path.relpath(path, folder) for path in more),
     ]
-    states = {name: state_of(os.path.join(folder, name)) for name in dict.fromkeys(names)}
+    states = {name: state_of(_beside(staged.sink, name)) for name in dict.fromkeys(names)}
     return Entry(staged, {n: state for n, state in states.items() if state is not None}, note)
+
+
+def _beside(sink: str, name: str) -> str:
+    """A path from the folder of a sink, which need not exist to be left again by ``..``."""
+    return os.path.normpath(os.path.join(os.path.dirname(sink), name))
 
 
 def keep_modes(entry: Entry) -> None:
