@@ -79,7 +79,8 @@ _COMMON = {
 #: What codecs call bytes that end within a character.
 _CUT = ("incomplete multibyte sequence", "unexpected end of data")
 _TORN = re.compile("[^\x00-\x7f][a-z]|[a-z][^\x00-\x7f]")
-_WORD = re.compile(rb"[^\x00-\x20]*[\x80-\xff][^\x00-\x20]*")
+#: Control characters stand between words, as blanks do.
+_BLANK = bytes.maketrans(bytes(range(0x20)), b" " * 0x20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,11 @@ def tokens_of(parts: Iterable[bytes]) -> list[bytes]:
     for part in parts:
         if part.isascii():
             continue
-        for match in _WORD.finditer(part):
-            found[match[0]] = None
-            if len(found) >= WORDS:
-                return [*found]
-    return [*found]
+        words = dict.fromkeys(part.translate(_BLANK).split())
+        found |= dict.fromkeys(word for word in words if not word.isascii())
+        if len(found) >= WORDS:
+            break
+    return [*found][:WORDS]
 
 
 def words_decode(words: list[bytes], codec: str) -> bool:
