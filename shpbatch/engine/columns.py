@@ -91,9 +91,9 @@ class Body:
 
 
 def _arrow_index(rows: NDArray[np.int64]) -> Any:
-    import pyarrow as pa
+    from ..arrays import arrow_of
 
-    return pa.array(rows)
+    return arrow_of(rows)
 
 
 def taken(column: Any, rows: NDArray[np.int64]) -> Any:
@@ -153,23 +153,23 @@ def with_field(fields: tuple[Field, ...], new: Field) -> tuple[Field, ...]:
 
 def virtual(layer: Layer, name: str) -> Any:
     """One of GDAL's fields that no column holds; None for any other name."""
-    import pyarrow as pa
+    if name == "FID":
+        return _arrow_index(layer.rows)
+    if name not in VIRTUAL_TYPES:
+        return None
     import shapely
 
-    values: Any
-    if name == "FID":
-        values = layer.rows
-    elif name == "OGR_GEOM_AREA":
+    from ..arrays import arrow_of
+
+    if name == "OGR_GEOM_AREA":
         values = np.nan_to_num(shapely.area(layer.geometry()))
     elif name == "OGR_GEOM_LENGTH":
         values = np.nan_to_num(shapely.length(layer.geometry()))
-    elif name in ("OGR_GEOM_X", "OGR_GEOM_Y"):
+    else:
         points = shapely.centroid(layer.geometry())
         points[shapely.is_empty(points)] = None  # an empty point has no x: GEOS raises
         values = shapely.get_x(points) if name.endswith("X") else shapely.get_y(points)
-    else:
-        return None
-    return pa.array(values, from_pandas=True)  # NaN, larger than all to DuckDB, is NULL
+    return arrow_of(values, ~np.isnan(values))  # NaN, larger than all to DuckDB, is NULL
 
 
 def without_bad_values(layer: Layer, names: Sequence[str]) -> Layer:
@@ -246,17 +246,20 @@ def put_fields(layer: Layer, table: pa.Table, patch: bool = False) -> Layer:
 
 def _replaced(layer: Layer, at: int, column: Any) -> Any:
     """A new column for a carried one; cells that did not change keep their bytes."""
+    import pyarrow as pa
     import pyarrow.compute as pc
+
+    from ..arrays import FALSE, numpy_of
 
     old = layer.columns[at]
     if not isinstance(old, Slice | Whole) or isinstance(column, Whole):
         return column
     values = layer.values(at)
-    equal = pc.equal(values, column).fill_null(False)
+    equal = pc.equal(values, column).fill_null(FALSE)
     equal = pc.or_(equal, pc.and_(pc.is_null(values), pc.is_null(column)))
-    same = equal.to_numpy(zero_copy_only=False)
+    same = numpy_of(equal)
     if isinstance(old, Whole):  # what is left over goes where the value does
-        return old if same.all() else Whole(column, pc.if_else(equal, old.text, None), old.what)
+        return old if same.all() else Whole(column, pc.if_else(equal, old.text, pa.NULL), old.what)
     return old if same.all() else Patched(column, old, same)
 
 

@@ -82,21 +82,24 @@ def _finite(name: str, column: Any, account: Account) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    from ..arrays import TRUE, scalar_of
+
     if pa.types.is_floating(column.type):
         good, what = pc.is_finite(column), "numbers that are not finite"
     elif pa.types.is_date32(column.type):
         days = column.cast(pa.int32())
-        good = pc.and_(pc.greater_equal(days, FIRST_DAY), pc.less_equal(days, LAST_DAY))
+        first, last = scalar_of(FIRST_DAY), scalar_of(LAST_DAY)
+        good = pc.and_(pc.greater_equal(days, first), pc.less_equal(days, last))
         what = "dates outside the years 1 to 9999"
     else:
         return column
-    good = good.fill_null(True)
+    good = good.fill_null(TRUE)
     if pc.all(good, min_count=0).as_py():
         return column
     bad = pc.indices_nonzero(pc.invert(good))
     example = str(column[bad[0].as_py()].cast(pa.string()))
     account.lose(f"field {name}: {what} are written as NULL", len(bad), example)
-    return pc.if_else(good, column, None)
+    return pc.if_else(good, column, pa.NULL)
 
 
 def _nearest(name: str, column: Any, account: Account) -> Any:

@@ -98,12 +98,13 @@ def as_field(array: Any, f: Field) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    from ..arrays import scalar_of
     from .values import ARROW_TYPES
 
     if f.type in "NF" or array.type.equals(ARROW_TYPES[f.arrow]):
         return array  # whole numbers stay whole: some have no equal among floats
     if pa.types.is_boolean(array.type):
-        return pc.if_else(array, "T", "F")
+        return pc.if_else(array, scalar_of("T"), scalar_of("F"))
     if pa.types.is_floating(array.type):
         from .cells import plain_numbers
 

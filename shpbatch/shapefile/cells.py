@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +9,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..arrays import arrow_of, numpy_of, scalar_of, texts_of, true_in
 from ..errors import WriteError
 from ..models import Field
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["WIDEST_NUMBER", "bytes_of", "encode_cells", "plain_numbers"]
+    #: All bytes of some texts, and the length of each.
+    Pieces = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
-BLANK, ZERO, POINT = ord(" "), ord("0"), ord(".")
+__all__ = [
+    "WIDEST_NUMBER",
+    "bytes_of",
+    "encode_cells",
+    "plain_numbers",
+    "points_of",
+    "with_exponents",
+]
+
+BLANK, ZERO, POINT, EXPONENT = b" 0.e"
 #: Widest number, as GDAL makes them: 17 digits, sign, point and some zeros.
 WIDEST_NUMBER = 24
 
@@ -43,8 +53,8 @@ def encode_cells(
     if field.type == "D":
         return _left(_days(array), field.width), none
     if field.type == "L":
-        shown = pc.if_else(array.cast(pa.bool_()), "T", "F").fill_null("?")
-        return _left(shown, field.width), none
+        shown = pc.if_else(array.cast(pa.bool_()), scalar_of("T"), scalar_of("F"))
+        return _left(shown.fill_null(scalar_of("?")), field.width), none
     if pa.types.is_integer(array.type):
         return _right(array.cast(pa.string()), field), none
     return _reals(array, field)
@@ -67,12 +77,12 @@ def bytes_of(array: Any, field: Field, encoding: str) -> Any:
             ) from None
 
     values = [one(v) for v in coded.dictionary.to_pylist()]
-    return pa.array(values, pa.binary()).take(coded.indices)
+    return texts_of(values, pa.binary()).take(coded.indices)
 
 
-def _pieces(array: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """All bytes of a text array, and the length of each value; NULL is empty."""
-    array = array.fill_null("" if pa.types.is_string(array.type) else b"")
+def _pieces(array: Any) -> Pieces:
+    """The bytes of a text array; NULL is empty."""
+    array = array.fill_null(scalar_of("" if pa.types.is_string(array.type) else b""))
     _, offsets, data = array.buffers()
     at = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
     raw = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
@@ -80,69 +90,91 @@ def _pieces(array: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 def _placed(
-    array: Any, width: int, start: Callable[[NDArray[np.int64]], NDArray[np.int64]]
+    cells: NDArray[np.uint8],
+    pieces: Pieces,
+    start: NDArray[np.int64] | int,
 ) -> NDArray[np.uint8]:
-    """Values in cells of blanks, each beginning where ``start`` says for its length."""
-    raw, sizes = _pieces(array)
-    cells = np.full((len(sizes), width), BLANK, dtype=np.uint8)
-    first = start(sizes)[:, None]
-    column = np.arange(width)
+    """Cells with values (`_pieces`) put into them, each from its column ``start`` on."""
+    raw, sizes = pieces
+    column = np.arange(cells.shape[1])
+    first = np.asarray(start)[..., None]
     cells[(column >= first) & (column < first + sizes[:, None])] = raw
     return cells
 
 
+def _blank(count: int, width: int) -> NDArray[np.uint8]:
+    return np.full((count, width), BLANK, dtype=np.uint8)
+
+
 def _left(array: Any, width: int) -> NDArray[np.uint8]:
-    return _placed(array, width, np.zeros_like)
+    return _placed(_blank(len(array), width), _pieces(array), 0)
 
 
 def _right(array: Any, field: Field) -> NDArray[np.uint8]:
-    return _placed(array, field.width, lambda sizes: field.width - sizes)
+    pieces = _pieces(array)
+    return _placed(_blank(len(array), field.width), pieces, field.width - pieces[1])
 
 
 def _days(array: Any) -> Any:
     """Dates as ``YYYYMMDD``; NULL outside the years 1 to 9999."""
-    days = array.cast(pa.int32()).fill_null(0).to_numpy(zero_copy_only=False)
-    stamps = days.astype("datetime64[D]")
-    years = stamps.astype("datetime64[Y]").astype(np.int64) + 1970
-    fit = (years >= 1) & (years <= 9999) & np.asarray(array.is_valid())
-    text = np.datetime_as_string(np.where(fit, stamps, np.datetime64(0, "D")), unit="D")
-    return pc.replace_substring(pa.array(text, mask=~fit), "-", "")
+    stamps = numpy_of(array.cast(pa.int32()).fill_null(scalar_of(0))).astype("datetime64[D]")
+    months = stamps.astype("datetime64[M]")
+    day = (stamps - months).astype(np.int64) + 1
+    year, month = np.divmod(months.astype(np.int64), 12)
+    year, month = year + 1970, month + 1
+    fit = (year >= 1) & (year <= 9999) & numpy_of(array.is_valid())
+    text = arrow_of(10_000 * year + 100 * month + day, fit).cast(pa.string())
+    return pc.utf8_lpad(text, 8, "0")
 
 
 def plain_numbers(array: Any) -> Any:
     """Numbers as the shortest text that reads back the same, without exponents if they fit."""
     if pa.types.is_integer(array.type):
         return array.cast(pa.string())
-    text = pc.if_else(pc.is_finite(array), array, None).cast(pa.string())
-    text = pc.if_else(pc.ends_with(text, ".0"), pc.utf8_slice_codeunits(text, 0, stop=-2), text)
-    exponents = pc.match_substring(text, "e").fill_null(False)
-    if not pc.any(exponents, min_count=0).as_py():
+    text = pc.if_else(pc.is_finite(array), array, pa.NULL).cast(pa.string())
+    whole = pc.ends_with(text, ".0")
+    if pc.any(whole).as_py():
+        text = pc.if_else(whole, pc.utf8_slice_codeunits(text, 0, stop=-2), text)
+    exponents = np.flatnonzero(with_exponents(text))
+    if not len(exponents):
         return text
     values = text.to_pylist()
-    for i in np.flatnonzero(exponents.to_numpy(zero_copy_only=False)):
+    for i in exponents:
         fixed = format(Decimal(values[i]), "f")
         values[i] = fixed if len(fixed) <= WIDEST_NUMBER - 2 else values[i]
-    return pa.array(values, pa.string())
+    return texts_of(values)
+
+
+def with_exponents(text: Any) -> NDArray[np.bool_]:
+    """Which of some numbers stand with an exponent."""
+    if not (_pieces(text)[0] == EXPONENT).any():  # ten times as fast as to ask each of them
+        return np.zeros(len(text), dtype=bool)
+    return true_in(pc.match_substring(text, "e"))
+
+
+def points_of(text: Any) -> tuple[Pieces, NDArray[np.int64]]:
+    """The pieces of numbers, and where in each its point is, or would be."""
+    raw, sizes = _pieces(text)
+    found = numpy_of(pc.find_substring(text, ".").fill_null(scalar_of(-1)))
+    return (raw, sizes), np.where(found < 0, sizes, found)
 
 
 def _reals(array: Any, field: Field) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Numbers with exactly the field's decimals; rounded where they have more."""
     text = plain_numbers(array)
-    _, sizes = _pieces(text)
+    (_, sizes), point = points_of(text)
     width, decimals = field.width, field.decimals
-    found = pc.find_substring(text, ".").fill_null(-1).to_numpy(zero_copy_only=False)
-    point = np.where(found < 0, sizes, found).astype(np.int64)
     after = np.maximum(0, sizes - point - 1)
     room = width - (decimals + 1 if decimals else 0)
     odd = (after > decimals) | (point > room)
-    odd |= pc.match_substring(text, "e").fill_null(False).to_numpy(zero_copy_only=False)
+    odd |= with_exponents(text)
     if odd.any():
         values, rounded = text.to_pylist(), []
         numbers = array.to_pylist()
         for i in np.flatnonzero(odd):
             values[i], exact = _rounded(numbers[i], field)
             rounded += [] if exact else [i]
-        cells = _aligned(pa.array(values, pa.string()), field, odd)
+        cells = _aligned(texts_of(values), field, odd)
         return cells, np.array(rounded, dtype=np.int64)
     return _aligned(text, field, odd), np.empty(0, np.int64)
 
@@ -153,18 +185,14 @@ def _aligned(text: Any, field: Field, whole: NDArray[np.bool_]) -> NDArray[np.ui
     Those marked as ``whole`` are complete already and stand right.
     """
     width, decimals = field.width, field.decimals
-    _, sizes = _pieces(text)
-    found = pc.find_substring(text, ".").fill_null(-1).to_numpy(zero_copy_only=False)
-    point = np.where(found < 0, sizes, found).astype(np.int64)
+    pieces, point = points_of(text)
+    sizes = pieces[1]
     at = width - (decimals + 1 if decimals else 0)  # column of the point
-    start = np.where(whole, width - sizes, at - point)
-    cells = _placed(text, width, lambda _: start)
-    given = (sizes > 0) & ~whole
+    cells = _blank(len(sizes), width)
     if decimals:
-        cells[given, at] = POINT
-        tail = cells[:, at + 1 :]
-        tail[(tail == BLANK) & given[:, None]] = ZERO
-    return cells
+        cells[:, at], cells[:, at + 1 :] = POINT, ZERO
+        cells[(sizes == 0) | whole] = BLANK
+    return _placed(cells, pieces, np.where(whole, width - sizes, at - point))
 
 
 def _rounded(value: float, field: Field) -> tuple[str, bool]:

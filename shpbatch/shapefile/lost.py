@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..arrays import numpy_of, scalar_of, true_in
 from ..models import Field
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def lost_of(array: Any, f: Field, rounded: NDArray[np.int64], carried: NDArray[n
     told = {f"numbers were rounded to {f.width} characters, {f.decimals} decimals": mask}
     if pa.types.is_string(array.type):
         blank = pc.or_(pc.starts_with(array, " "), pc.ends_with(array, " "))  # GDAL trims both
-        told["text has blanks around it, which readers take off"] = _true(blank)
-        told["empty text is NULL to a reader"] = _true(pc.equal(array, ""))
+        told["text has blanks around it, which readers take off"] = true_in(blank)
+        told["empty text is NULL to a reader"] = true_in(pc.equal(array, scalar_of("")))
     elif pa.types.is_integer(array.type) and f.arrow == "float64":
         text = "whole numbers of more than 53 bits are in a field that is read as real"
         told[text] = _inexact(array)
@@ -50,15 +51,9 @@ def lost_of(array: Any, f: Field, rounded: NDArray[np.int64], carried: NDArray[n
     return lost
 
 
-def _true(mask: Any) -> NDArray[np.bool_]:
-    """A mask of Arrow's for numpy; NULL is false."""
-    found: NDArray[np.bool_] = mask.fill_null(False).to_numpy(zero_copy_only=False)
-    return found
-
-
 def _inexact(array: Any) -> NDArray[np.bool_]:
     """Whole numbers that no float is equal to."""
-    numbers = array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    numbers = numpy_of(array.cast(pa.int64()).fill_null(scalar_of(0, pa.int64())))
     # 2**63, to which the largest are rounded, is beyond 64 bits: it is equal to none of them.
     near = numbers.astype(np.float64)
     high = near >= 2.0**63

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..arrays import arrow_of, numpy_of, scalar_of, texts_of, true_in
 from ..models import Field
 from .columns import Whole, array_of
 
@@ -61,28 +62,28 @@ def spilled_of(column: Any, f: Field, over: NDArray[np.int64]) -> Iterator[tuple
     for row in over.tolist():
         yield row, told, str(array[row].as_py())
     if isinstance(column, Whole):
-        rows = np.flatnonzero(column.text.is_valid().to_numpy(zero_copy_only=False))
+        rows = np.flatnonzero(numpy_of(column.text.is_valid()))
         for row in rows.tolist():
             yield row, column.what, column.text[row].as_py()
 
 
 def _texts(array: Any, width: int, encoding: str) -> tuple[Any, NDArray[np.int64]]:
-    sizes = pc.binary_length(array).fill_null(0)
+    sizes = numpy_of(pc.binary_length(array).fill_null(scalar_of(0)))
     if encoding != "utf-8" and not pc.all(pc.string_is_ascii(array), min_count=0).as_py():
-        sizes = pc.multiply(sizes, 2)  # a letter of 2 bytes may have 3 there (EUC-JP)
-    wide = np.flatnonzero(sizes.to_numpy(zero_copy_only=False) > width)
+        sizes = sizes * 2  # a letter of 2 bytes may have 3 there (EUC-JP)
+    wide = np.flatnonzero(sizes > width)
     if not len(wide):
         return array, wide
-    coded = array.take(pa.array(wide)).dictionary_encode()
+    coded = array.take(arrow_of(wide)).dictionary_encode()
     cut = [_cut(text, width, encoding) for text in coded.dictionary.to_pylist()]
     over = np.array([a != b for a, b in zip(cut, coded.dictionary.to_pylist(), strict=True)])
-    rows = wide[over[coded.indices.to_numpy(zero_copy_only=False)]]
+    rows = wide[over[numpy_of(coded.indices)]]
     if not len(rows):
         return array, rows
     mask = np.zeros(len(array), dtype=bool)
     mask[wide] = True
-    new = pa.array(cut, pa.string()).take(coded.indices)
-    return pc.replace_with_mask(array, pa.array(mask), new), rows
+    new = texts_of(cut).take(coded.indices)
+    return pc.replace_with_mask(array, arrow_of(mask), new), rows
 
 
 def _cut(text: str, width: int, encoding: str) -> str:
@@ -115,16 +116,18 @@ def _numbers(array: Any, f: Field) -> tuple[Any, NDArray[np.int64]]:
     text = plain_numbers(array)
     length = pc.binary_length(text)
     point = pc.find_substring(text, ".")
-    left = pc.if_else(pc.less(point, 0), length, point)
+    left = pc.if_else(pc.less(point, scalar_of(0)), length, point)
     room = f.width - (f.decimals + 1 if f.decimals else 0)
     with_e = pc.match_substring(text, "e")
-    wide = pc.if_else(with_e, pc.greater(length, f.width), pc.greater(left, room))
-    found = wide.fill_null(False).to_numpy(zero_copy_only=False).copy()
+    wide = pc.if_else(
+        with_e, pc.greater(length, scalar_of(f.width)), pc.greater(left, scalar_of(room))
+    )
+    found = true_in(wide).copy()
     if pa.types.is_floating(array.type):
-        near = pc.greater_equal(pc.abs(array), 0.9 * 10.0 ** (room - 1)).fill_null(False)
-        for row in np.flatnonzero(near.to_numpy(zero_copy_only=False) & ~found).tolist():
+        near = pc.greater_equal(pc.abs(array), scalar_of(0.9 * 10.0 ** (room - 1), array.type))
+        for row in np.flatnonzero(true_in(near) & ~found).tolist():
             # Rounded it may have one digit more: 999.96 is 1000.0.
             value = array[row].as_py()
             found[row] = value < 10.0**room and len(f"{value:.{f.decimals}f}") > f.width
     rows = np.flatnonzero(found)
-    return (pc.if_else(pa.array(found), None, array) if len(rows) else array), rows
+    return (pc.if_else(arrow_of(found), pa.NULL, array) if len(rows) else array), rows

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..arrays import arrow_of, numpy_of, scalar_of, texts_of, true_in
 from ..models import Field
 
 if TYPE_CHECKING:
@@ -94,11 +95,15 @@ def _without_nul(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return cells
 
 
+def _without_empty(text: Any) -> Any:
+    return pc.if_else(pc.equal(pc.binary_length(text), scalar_of(0)), pa.NULL, text)
+
+
 def _text(cells: NDArray[np.uint8], field: Field, encoding: str) -> Decoded:
     """Text without trailing blanks; NULL where nothing is left."""
     cells = _without_nul(cells)
     trimmed = pc.ascii_rtrim(_strings(cells), " ")
-    trimmed = pc.if_else(pc.equal(pc.binary_length(trimmed), 0), None, trimmed)
+    trimmed = _without_empty(trimmed)
     if not (cells & 0x80).any():
         return Decoded(trimmed, np.empty(0, np.int64))
     return _in_encoding(trimmed, encoding)
@@ -121,19 +126,21 @@ def _in_encoding(raw: Any, encoding: str) -> Decoded:
         except UnicodeDecodeError:
             values.append(value.decode(encoding, "replace"))
             broken.append(True)
-    array = pa.array(values, pa.string()).take(coded.indices)
-    indices = coded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
+    array = texts_of(values).take(coded.indices)
+    indices = numpy_of(coded.indices.fill_null(scalar_of(len(values))))
     return Decoded(array, np.flatnonzero(np.array([*broken, False])[indices]))
 
 
 def _numbers(cells: NDArray[np.uint8], field: Field, encoding: str) -> Decoded:
     kind = ARROW_TYPES[field.arrow]
     cells = _without_nul(cells)
-    cells = np.where((cells == STAR).all(axis=1)[:, None], np.uint8(BLANK), cells)
+    if (cells[:, :1] == STAR).any():
+        cells = np.where((cells == STAR).all(axis=1)[:, None], np.uint8(BLANK), cells)
     # What is not ASCII is no number, and must not reach Arrow's text functions.
-    cells = np.where(cells & 0x80, np.uint8(ord("?")), cells)
+    if (cells & 0x80).any():
+        cells = np.where(cells & 0x80, np.uint8(ord("?")), cells)
     text = pc.ascii_trim_whitespace(_strings(cells))
-    text = pc.if_else(pc.equal(pc.binary_length(text), 0), None, text)
+    text = _without_empty(text)
     try:
         if pa.types.is_integer(kind) and ((cells | 0x20) == ord("x")).any():
             raise pa.ArrowInvalid("Arrow reads 0x1F as 31")
@@ -143,9 +150,9 @@ def _numbers(cells: NDArray[np.uint8], field: Field, encoding: str) -> Decoded:
         array, odd = _one_by_one(text, kind)
     if not pa.types.is_floating(kind):
         return Decoded(array, odd)
-    infinite = pc.invert(pc.is_finite(array)).fill_null(False).to_numpy(zero_copy_only=False)
+    infinite = true_in(pc.invert(pc.is_finite(array)))
     if infinite.any():
-        array = pc.if_else(pa.array(infinite), None, array)
+        array = pc.if_else(arrow_of(infinite), pa.NULL, array)
         odd = np.union1d(odd, np.flatnonzero(infinite))
     return Decoded(array, odd)
 
@@ -162,7 +169,9 @@ def _one_by_one(text: Any, kind: Any) -> tuple[Any, NDArray[np.int64]]:
     values = text.to_pylist()
     bad = [i for i, v in enumerate(values) if v is not None and known[v] is None]
     found = [None if v is None else known[v] for v in values]
-    return pa.array(found, kind), np.array(bad, dtype=np.int64)
+    valid = np.array([v is not None for v in found], bool)
+    numbers = np.array([v or 0 for v in found], kind.to_pandas_dtype())
+    return arrow_of(numbers, valid), np.array(bad, dtype=np.int64)
 
 
 def _number(text: str, whole: bool) -> float | int | None:
@@ -201,7 +210,7 @@ def _dates(cells: NDArray[np.uint8], field: Field, encoding: str) -> Decoded:
     months = (np.where(fit, (year - 1970) * 12 + month - 1, 0)).astype("datetime64[M]")
     days = months.astype("datetime64[D]") + (np.where(fit, day, 1) - 1)
     fit &= days.astype("datetime64[M]") == months  # no 31st of April
-    array = pa.array(days.astype(np.int64).astype(np.int32), mask=~fit).cast(pa.date32())
+    array = arrow_of(days.astype(np.int64).astype(np.int32), fit, pa.date32())
     return Decoded(array, np.flatnonzero(~fit & ~empty))
 
 
@@ -210,5 +219,5 @@ def _logicals(cells: NDArray[np.uint8], field: Field, encoding: str) -> Decoded:
     true = np.isin(first, list(b"TtYy"))
     false = np.isin(first, list(b"FfNn"))
     empty = np.isin(first, list(b"? \0*"))
-    array = pa.array(true, mask=~(true | false))
+    array = arrow_of(true, true | false)
     return Decoded(array, np.flatnonzero(~(true | false | empty)))

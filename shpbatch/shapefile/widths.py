@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 
 from ..errors import WriteError
 from ..models import Field
-from .cells import WIDEST_NUMBER, bytes_of, plain_numbers
+from .cells import WIDEST_NUMBER, bytes_of, plain_numbers, points_of, with_exponents
 from .overflow import limit_of
 
 __all__ = ["Need", "fitted", "need_of"]
@@ -49,15 +50,15 @@ def need_of(array: Any, field: Field, encoding: str) -> Need:
         return Need(max(1, pc.max(pc.binary_length(raw)).as_py() or 0))
     if field.type not in "NF":
         return Need(field.width)
-    raw = plain_numbers(array)
-    length = pc.binary_length(raw)
-    point = pc.find_substring(raw, ".")
-    left = pc.if_else(pc.less(point, 0), length, point)
-    after = pc.if_else(pc.less(point, 0), 0, pc.subtract(pc.subtract(length, point), 1))
-    with_e = pc.match_substring(raw, "e")
-    width = pc.if_else(with_e, length, 1)  # of numbers that stand with their exponents
-    left, after = pc.if_else(with_e, 1, left), pc.if_else(with_e, 0, after)
-    return Need(*(pc.max(v).as_py() or 0 for v in (width, left, after)))
+    text = plain_numbers(array)
+    (_, sizes), point = points_of(text)
+    after = np.maximum(0, sizes - point - 1)
+    odd = with_exponents(text)  # these stand as they are
+    return Need(
+        int(sizes[odd].max(initial=1)),
+        int(np.where(odd, 1, point).max(initial=0)),
+        int(np.where(odd, 0, after).max(initial=0)),
+    )
 
 
 def _without_nul(array: Any, field: Field) -> None:

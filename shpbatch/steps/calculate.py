@@ -116,15 +116,18 @@ def with_result(
 
 def _finite(values: pa.Array, field: str) -> pa.Array:
     """Numbers, NULL for those that are not finite."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    good = pc.is_finite(values).fill_null(True)
+    from ..arrays import TRUE
+
+    good = pc.is_finite(values).fill_null(TRUE)
     if pc.all(good, min_count=0).as_py():
         return values
     bad = pc.indices_nonzero(pc.invert(good))
     text = f"field {field}: numbers that are not finite are written as NULL"
     tell_loss(text, len(bad), str(values[bad[0].as_py()]))
-    return pc.if_else(good, values, None)
+    return pc.if_else(good, values, pa.NULL)
 
 
 def _tell_rounded(values: pa.Array, field: str) -> None:
@@ -135,7 +138,7 @@ def _tell_rounded(values: pa.Array, field: str) -> None:
     if not pa.types.is_integer(values.type):
         return
     near = values.cast(pa.float64(), safe=False).cast(pa.int64(), safe=False)
-    bad = pc.indices_nonzero(pc.not_equal(near, values).fill_null(False))
+    bad = pc.indices_nonzero(pc.not_equal(near, values))
     if len(bad):
         text = f"field {field}: whole numbers were rounded to reals"
         tell_loss(text, len(bad), values[bad[0].as_py()].as_py())

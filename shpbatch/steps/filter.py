@@ -59,7 +59,9 @@ def by_where(
     ``-where``, ``-spat`` (ogr2ogr).
     """
     holds = expressions.evaluate(str(where), fields)
-    return np.flatnonzero(holds.fill_null(False).to_numpy(zero_copy_only=False))
+    from ..arrays import true_in
+
+    return np.flatnonzero(true_in(holds))
 
 
 @by_where.variant

@@ -202,6 +202,7 @@ def _same_values(cells: Any, f: Field, meant: Any, encoding: str) -> bool:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    from ..arrays import numpy_of, scalar_of
     from ..shapefile.overflow import kept
     from ..shapefile.values import decode_cells
 
@@ -209,10 +210,10 @@ def _same_values(cells: Any, f: Field, meant: Any, encoding: str) -> bool:
     found = decode_cells(cells, f, encoding).array
     if f.type == "C":
         meant = pc.ascii_rtrim(meant, " ")
-        meant = pc.if_else(pc.equal(meant, ""), None, meant)
+        meant = pc.if_else(pc.equal(meant, scalar_of("")), pa.NULL, meant)
     if pa.types.is_floating(meant.type) or pa.types.is_floating(found.type):
-        near = np.asarray(pc.fill_null(found.cast(pa.float64(), safe=False), np.nan))
-        wanted = np.asarray(pc.fill_null(meant.cast(pa.float64(), safe=False), np.nan))
+        near = numpy_of(found.cast(pa.float64(), safe=False).fill_null(scalar_of(np.nan)))
+        wanted = numpy_of(meant.cast(pa.float64(), safe=False).fill_null(scalar_of(np.nan)))
         slack = 0.5 * 10.0**-f.decimals + 1e-12 * np.abs(wanted)
         return bool(((np.abs(near - wanted) <= slack) | (np.isnan(near) & np.isnan(wanted))).all())
     return bool(found.cast(meant.type).equals(meant))

@@ -94,11 +94,12 @@ def _widths(column: Any, f: Field, encoding: str) -> Any:
         return f.width
     import pyarrow.compute as pc
 
+    from ..arrays import numpy_of, scalar_of
     from ..shapefile.cells import bytes_of
     from ..shapefile.overflow import limit_of
 
     least = 1 if f.fresh and not f.fixed else f.width
-    lengths = pc.binary_length(bytes_of(array, f, encoding)).fill_null(0).to_numpy()
+    lengths = numpy_of(pc.binary_length(bytes_of(array, f, encoding)).fill_null(scalar_of(0)))
     return np.clip(lengths, least, max(least, limit_of(f)))
 
 
