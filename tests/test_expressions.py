@@ -181,7 +181,7 @@ def test_attacks_neither_pass_nor_touch_a_file(text: str, tmp_path: Path) -> Non
 def test_the_connection_itself_is_locked(tmp_path: Path) -> None:
     import duckdb
 
-    from shpbatch.duck import ask
+    from shpbatch.expressions.duck import ask
 
     secret = tmp_path / "secret.csv"
     secret.write_text("a\n1\n")

@@ -107,6 +107,11 @@ def modules_after(chain: str, tmp_path: Path) -> set[str]:
         (MERCATOR, {"pyproj"}),
         ("simplify 0.1", {"shapely"}),
         ("make-valid", {"shapely"}),
+        ("filter --where 'AREA > 0.1'", {"pyarrow"}),
+        ("filter --where \"NAME LIKE 'A%' AND BIR74 BETWEEN 100 AND 900\"", {"pyarrow"}),
+        ("calculate --field x --expression 'BIR74 * 0.5 + AREA'", {"pyarrow"}),
+        ("calculate --field x --expression 'BIR74 > 99' --type logical", {"pyarrow"}),
+        ("calculate --field x --expression \"NAME || '!'\" --width 40", {"pyarrow"}),
     ],
 )
 def test_only_what_is_needed_is_imported(chain: str, needed: set[str], tmp_path: Path) -> None:
@@ -114,8 +119,34 @@ def test_only_what_is_needed_is_imported(chain: str, needed: set[str], tmp_path:
 
 
 def test_expressions_need_no_geopandas(tmp_path: Path) -> None:
-    found = modules_after("filter --where 'AREA > 0.1'", tmp_path)
+    found = modules_after("filter --where 'sqrt(AREA) > 0.3'", tmp_path)
+    assert "duckdb" in found
     assert not found & {"geopandas", "pyogrio", "fiona", "shapely"}
+
+
+@pytest.mark.parametrize(
+    ("step", "needs_duckdb"),
+    [
+        (["filter", "--where", "AREA > 0.1"], False),
+        (["calculate", "--field", "x", "--expression", "BIR74 / AREA"], False),
+        (["filter", "--where", "sqrt(AREA) > 0.3"], True),
+    ],
+)
+def test_a_plain_expression_needs_no_duckdb(
+    step: list[str], needs_duckdb: bool, tmp_path: Path
+) -> None:
+    """Neither the parent nor a worker imports it, nor pandas; both tell what they import."""
+    command = [sys.executable, "-X", "importtime", "-m", "shpbatch", "run", str(SIDS), "-j", "1"]
+    done = subprocess.run(
+        [*command, "-o", str(tmp_path / "out"), "!", *step],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert {"shpbatch.cli.main", "pyarrow.compute"} <= imported  # of parent and worker
+    assert ("duckdb" in imported) == ("pandas" in imported) == needs_duckdb
 
 
 def test_a_copy_needs_nothing_but_numpy(tmp_path: Path) -> None:

@@ -116,6 +116,11 @@ class Text(str):
         """Fields that the text names, as it spells them."""
         return ()
 
+    @classmethod
+    def modules(cls, text: str) -> tuple[str, ...]:
+        """Modules that a step imports for the text when it is called."""
+        return ()
+
 
 class FieldName(Text):
     """Name of a field that the layer must have."""
@@ -143,6 +148,12 @@ class Expression(Text):
         from .. import expressions
 
         return expressions.names(text)
+
+    @classmethod
+    def modules(cls, text: str) -> tuple[str, ...]:
+        from .. import expressions
+
+        return expressions.modules_of(text)
 
 
 class Aggregate(Text):
@@ -193,6 +204,10 @@ class CRS(Text):
     kind = "crs"
 
     @classmethod
+    def modules(cls, text: str) -> tuple[str, ...]:
+        return ("pyproj",)
+
+    @classmethod
     def check(cls, text: str) -> None:
         from pyproj import CRS as ProjCRS
         from pyproj.exceptions import CRSError
@@ -214,6 +229,10 @@ class OtherLayer(Text):
     """
 
     kind = "layer"
+
+    @classmethod
+    def modules(cls, text: str) -> tuple[str, ...]:
+        return ("shpbatch.formats.other",)
 
     if TYPE_CHECKING:
         geometry: NDArray[np.object_]

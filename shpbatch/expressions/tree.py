@@ -11,13 +11,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+from ..errors import RecipeError
 from .duck import ask
-from .errors import RecipeError
+from .limits import MAX_DEPTH, MAX_LENGTH, deepest
 
-__all__ = ["FUNCTIONS", "check", "columns_of", "rewritten", "tree"]
-
-MAX_LENGTH = 10_000
-MAX_DEPTH = 100
+__all__ = ["FUNCTIONS", "names", "rewritten", "tree"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -65,18 +63,6 @@ _REFUSED = {
 }
 
 
-def check(text: str) -> None:
-    """Refuse whatever can be refused without knowing the layer.
-
-    Raises
-    ------
-    RecipeError
-        ``expression-syntax``, ``-several``, ``-subquery``, ``-aggregate``,
-        ``-window``, ``-star``, ``-function``, ``-kind``.
-    """
-    tree(text)
-
-
 @lru_cache(maxsize=256)
 def _serialized(text: str) -> str:
     """The checked parse tree of ``SELECT (text)`` as JSON text."""
@@ -84,7 +70,7 @@ def _serialized(text: str) -> str:
         raise RecipeError(f"an expression of over {MAX_LENGTH:,} characters", "expression-syntax")
     if not text.strip():
         raise RecipeError("an expression is empty", "expression-syntax")
-    if _deepest(text) > MAX_DEPTH:
+    if deepest(text) > MAX_DEPTH:
         raise RecipeError(f"an expression nested over {MAX_DEPTH} deep", "expression-syntax")
     # The line break ends a comment, so that none can hide the closing bracket.
     sql = f"SELECT (\n{text}\n)"
@@ -102,7 +88,14 @@ def _serialized(text: str) -> str:
 
 
 def tree(text: str) -> dict[str, Any]:
-    """The parse tree of an expression; `check` has passed it."""
+    """The parse tree of an expression in which nothing stands that may not.
+
+    Raises
+    ------
+    RecipeError
+        ``expression-syntax``, ``-several``, ``-subquery``, ``-aggregate``,
+        ``-window``, ``-star``, ``-function``, ``-kind``.
+    """
     found: dict[str, Any] = json.loads(_serialized(text))
     return found
 
@@ -184,25 +177,20 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(child)
 
 
-def columns_of(root: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _columns_of(root: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The nodes of a tree that name a field."""
     return (node for node in _nodes(root) if node["class"] == "COLUMN_REF")
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Fields that an expression names, in order, without repeats."""
+    return tuple(dict.fromkeys(node["column_names"][0] for node in _columns_of(tree(text))))
 
 
 @lru_cache(maxsize=256)
 def rewritten(text: str, columns: tuple[str, ...]) -> str:
     """The statement with fields named c0, c1, …, whatever their real names hold."""
     changed = tree(text)
-    for node in columns_of(changed):
+    for node in _columns_of(changed):
         node["column_names"] = [f"c{columns.index(node['column_names'][0])}"]
     return str(ask("SELECT json_deserialize_sql(?::JSON)", json.dumps(changed))).rstrip("; \n")
-
-
-def _deepest(text: str) -> int:
-    """How deep brackets and repeated unary operators nest, before any parser sees them."""
-    depth = deepest = run = 0
-    for char in text:
-        depth += (char in "([{") - (char in ")]}")
-        run = run + 1 if char in "+-~!" else 0 if not char.isspace() else run
-        deepest = max(deepest, depth, run)
-    return max(deepest, text.lower().count("not "), text.lower().count("case "))
