@@ -206,6 +206,8 @@ def test_an_expression_reaches_no_file_and_no_setting(text: str, tmp_path: Path)
     "text",
     [
         "1" + " + 1" * 2_400,
+        "FID" + " + 1" * 99,
+        "FID" + " + 1" * 200,
         "FID IN (" + ", ".join("1" for _ in range(3_000)) + ")",
         "(" * 101 + "1" + ")" * 101,
         "abs(" * 101 + "1" + ")" * 101,

@@ -193,4 +193,13 @@ def rewritten(text: str, columns: tuple[str, ...]) -> str:
     changed = tree(text)
     for node in _columns_of(changed):
         node["column_names"] = [f"c{columns.index(node['column_names'][0])}"]
-    return str(ask("SELECT json_deserialize_sql(?::JSON)", json.dumps(changed))).rstrip("; \n")
+    import duckdb
+
+    try:
+        statement = ask("SELECT json_deserialize_sql(?::JSON)", json.dumps(changed))
+    except duckdb.SerializationException:
+        raise RecipeError(
+            f"'{text[:80]}': too many operators after one another; make several steps of it",
+            "expression-syntax",
+        ) from None
+    return str(statement).rstrip("; \n")
