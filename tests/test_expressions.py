@@ -233,7 +233,7 @@ def test_a_failing_value_names_the_field() -> None:
 def test_endless_work_is_interrupted() -> None:
     table = pa.table({"kind": ["a" * 1000] * 200_000})
     with pytest.raises(StepError) as error:
-        expressions.evaluate("regexp_replace(kind, 'a+b', 'c')", table, timeout=0.01)
+        expressions.evaluate("regexp_replace(kind, 'a+b', 'c')", table, timeout=0.2)
     assert error.value.code == "expression-timeout"
     assert evaluate("pop") == [1, 2, None]  # the connection still works
 
