@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from shpbatch.errors import WriteError
 from shpbatch.models import Field
 from shpbatch.shapefile.cells import encode_cells
+from shpbatch.shapefile.columns import Slice, joined
 from shpbatch.shapefile.values import ARROW_TYPES, decode_cells
 from shpbatch.shapefile.widths import Need, fitted, need_of
 
@@ -394,3 +395,18 @@ def test_a_slice_of_a_column_is_encoded_as_a_copy_of_it(field: Field) -> None:
     cells, _ = encode_cells(whole.slice(1, 3), wide, "utf-8")
     expected, _ = encode_cells(array_of(field, [None, one, None]), wide, "utf-8")
     np.testing.assert_array_equal(cells, expected)
+
+
+def test_carried_cells_side_by_side_are_copied_at_once() -> None:
+    fields = [Field(name, "C", 4) for name in "abcdef"]
+    made = pa.array(["x"])
+    columns = [Slice(1, 5), Slice(5, 9), made, Slice(13, 17), Slice(17, 20), Slice(1, 5)]
+    found = [(w.start, w.stop, f.name, f.width, c) for w, f, c in joined(fields, columns)]
+    assert found == [
+        (0, 2, "a to b", 8, Slice(1, 9)),
+        (2, 3, "c", 4, made),
+        (3, 4, "d", 4, Slice(13, 17)),
+        (4, 5, "e", 4, Slice(17, 20)),  # narrower than its field: blanks are put between
+        (5, 6, "f", 4, Slice(1, 5)),
+    ]
+    assert [*joined([], [])] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ __all__ = [
     "array_of",
     "cells_of",
     "cut",
+    "joined",
     "stowed",
 ]
 
@@ -121,6 +123,40 @@ def cut(column: Any, at: int, size: int) -> Any:
         array, same = column.array.slice(at, size), column.same[at : at + size]
         return replace(column, array=array, same=same)
     return column.slice(at, size)
+
+
+def joined(fields: Sequence[Field], columns: Sequence[Any]) -> Iterator[tuple[slice, Field, Any]]:
+    """Columns to be copied or compared: carried cells that stay side by side are one.
+
+    Yields
+    ------
+    slice
+        Which of the columns these are.
+    Field
+        Theirs, or one as wide as all of them.
+    column
+    """
+    first = 0
+    while first < len(fields):
+        last = first + 1
+        while last < len(fields) and _side_by_side(fields, columns, last):
+            last += 1
+        f, column = fields[first], columns[first]
+        if last - first > 1:
+            column = Slice(column.start, columns[last - 1].stop)
+            name = f"{f.name} to {fields[last - 1].name}"
+            f = replace(f, name=name, type="C", width=column.stop - column.start)
+        yield slice(first, last), f, column
+        first = last
+
+
+def _side_by_side(fields: Sequence[Field], columns: Sequence[Any], at: int) -> bool:
+    """Whether a column's cells follow those of the one before, in the source and in the row."""
+    pairs = [*zip(fields[at - 1 : at + 1], columns[at - 1 : at + 1], strict=True)]
+    if not all(isinstance(c, Slice) and c.stop - c.start == f.width for f, c in pairs):
+        return False
+    before, column = columns[at - 1 : at + 1]
+    return bool(before.stop == column.start)
 
 
 def cells_of(

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import WriteError
 from ..models import Field
 from .cast import is_recoded, recoded
-from .columns import Patched, Slice, Stowed, array_of, cells_of, cut
+from .columns import Patched, Slice, Stowed, array_of, cells_of, cut, joined
 from .dbf import Descriptor, Table, dated, header_bytes, name_bytes
 from .spilled import OVERFLOW, Spilled
 from .writer import check_size
@@ -229,7 +229,7 @@ class TableWriter:
             return np.ascontiguousarray(body), []
         made = np.full((len(piece.rows), length), BLANK, dtype=np.uint8)
         at, wide = 1, []
-        for i, (f, column) in enumerate(zip(self.fields, piece.columns, strict=True)):
+        for which, f, column in joined(self.fields, piece.columns):
             cells, lost, spilled = cells_of(column, f, body, self.encoding)
             made[:, at : at + f.width] = cells
             at += f.width
@@ -238,7 +238,7 @@ class TableWriter:
                 self.examples.setdefault(text, example)
             for row, what, value in spilled:
                 self._cut(f"field {f.name}: {what}", value)
-                wide.append((row, i, f.name, value))
+                wide.append((row, which.start, f.name, value))
         return made, wide
 
     def _cut(self, text: str, value: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import LayerError, SourceError, WriteError
 from ..models import Field, Source
 from ..shapefile.cast import Cast, as_wide, cast_cells
-from ..shapefile.columns import Missing, Slice, array_of, cells_of
+from ..shapefile.columns import Missing, Slice, array_of, cells_of, joined
 from ..shapefile.reader import Reader
 from ..shapefile.shp import Declined, decode
 from ..shapefile.spilled import OVERFLOW, read_spilled
@@ -131,10 +131,9 @@ def _window(output: Output, staged: Reader, kept: Kept) -> None:
     piece = made.piece.loaded()
     source = piece.source
     body = source.picked(piece.numbers) if source.table is not None else None
-    for f, column, place in zip(
-        output.fields, piece.columns, staged.table.descriptors, strict=True
-    ):
-        cells = window.body[:, place.start : place.stop]
+    for which, f, column in joined(output.fields, piece.columns):
+        places = staged.table.descriptors[which]
+        cells = window.body[:, places[0].start : places[-1].stop]
         if not _same_cells(cells, f, column, body, output.header.encoding):
             raise _differs(f"field {f.name} is not read back as it was meant")
 
