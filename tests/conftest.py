@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import shapely
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from shpbatch.account import Account
 from shpbatch.durable import Files
@@ -23,9 +23,11 @@ from shpbatch.publishing import ledger
 from shpbatch.shapefile.values import ARROW_TYPES
 
 # A change must not fail by the luck of another draw: SHPBATCH_RANDOM=1 looks for new examples.
-settings.register_profile("repeatable", derandomize=True)
-if not os.environ.get("SHPBATCH_RANDOM"):
-    settings.load_profile("repeatable")
+# Nor by what else the machine does: no test is about the time that an example takes.
+_UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("repeatable", derandomize=True, **_UNTIMED)
+settings.register_profile("random", **_UNTIMED)
+settings.load_profile("random" if os.environ.get("SHPBATCH_RANDOM") else "repeatable")
 
 # Thousands of runs would wait for the disk: what is synced, and when, is in test_journal.
 Files.sync = lambda self, path: None  # type: ignore[method-assign]
