@@ -128,6 +128,27 @@ def test_run_prints_one_json_object(tmp_path: Path) -> None:
     assert {e["run_id"] for e in log} == {record["run_id"]}
 
 
+def test_what_a_function_prints_is_no_result(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(
+        "import os\n"
+        "from shpbatch.engine.aspects import Coords\n"
+        "print('imported')\n"
+        "def loud(coords: Coords) -> Coords:\n"
+        "    print('hello')\n"
+        "    os.write(1, b'from C\\n')\n"
+        "    return coords\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
+    words = ["run", SAMPLE / "soho", "-o", tmp_path / "out", "-j", 1, "--step", "loud:loud"]
+    for more in (["--json"], ["-n", "--json"]):
+        process = command(*words, *more, env=env)
+        out, err = process.communicate(timeout=100)
+        assert process.returncode == 0, err
+        assert len(json.loads(out)) > 3
+        assert "imported" in err
+        assert ("hello" in err) == ("from C" in err) == ("-n" not in more)
+
+
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [

@@ -298,6 +298,29 @@ def test_a_list_file_that_is_not_utf8(tmp_path: Path) -> None:
         discover([f"@{tmp_path / 'list.txt'}"])
 
 
+def test_names_in_lists_are_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As file names are: no text perhaps, with what Unicode takes for the end of a line."""
+    odd = ["next\x85line.shp", "form\x0cfeed.shp", "line\u2028.shp", "a\nb.shp", " c.shp"]
+    if os.name == "posix":
+        odd.append(os.fsdecode(b"stra\xdfe.shp"))
+    touch(tmp_path, *odd)
+    monkeypatch.chdir(tmp_path)
+    lines = [n for n in odd if "\n" not in n and n == n.strip()]
+    Path("list").write_bytes(os.fsencode("\r\n".join(lines)))
+    assert names(tmp_path, "@list") == sorted(lines)
+    zeros = io.TextIOWrapper(io.BytesIO(os.fsencode("\0".join(odd) + "\0")), "utf-8")
+    monkeypatch.setattr("sys.stdin", zeros)
+    assert names(tmp_path, "-") == sorted(odd)
+
+
+def test_a_list_of_another_program(tmp_path: Path) -> None:
+    """PowerShell writes UTF-16."""
+    for codec in ("utf-16-le", "utf-16-be"):
+        (tmp_path / "list.txt").write_bytes("\ufeffa.shp\r\nb.shp\r\n".encode(codec))
+        with pytest.raises(SourceError, match="UTF-8"):
+            discover([f"@{tmp_path / 'list.txt'}"])
+
+
 def test_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "b.shp", "a.shp", "c.shp")
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{tmp_path}/b.shp\n\n{tmp_path}/a.shp\n"))

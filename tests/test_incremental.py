@@ -304,6 +304,30 @@ def test_nothing_is_gone_that_cannot_be_looked_at(
     assert (src.parent / "out/share/cities.shp").exists()
 
 
+def test_nothing_is_pruned_by_a_run_that_was_stopped(src: Path) -> None:
+    """The source was renamed: what takes the output's place is not there yet."""
+    run(src)
+    for path in src.glob("cities.*"):
+        path.rename(path.with_stem("towns"))
+    report = run(src, prune=True, max_seconds=1e-9)
+    assert (report.stopped, report.vanished, report.pruned) == ("max-seconds", ("cities.shp",), ())
+    assert "cities.shp: the run was stopped" in summary(report)
+    assert (src.parent / "out/cities.shp").exists()
+    assert run(src, prune=True).pruned == ("cities.shp",)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_a_private_folder_that_is_a_link_is_refused(src: Path) -> None:
+    """Else who may write to the destination chooses what is cleared, and taken for a journal."""
+    victim = src.parent / "victim/stage/precious"
+    victim.mkdir(parents=True)
+    (src.parent / "out").mkdir()
+    (src.parent / "out" / STATE).symlink_to(victim.parents[1])
+    with pytest.raises(PlanError, match="is a link"):
+        run(src)
+    assert victim.exists()
+
+
 def test_an_output_that_cannot_be_removed_is_told(
     src: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -348,7 +348,7 @@ def test_fields_that_do_not_go_together_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["", "../all", "/all"])
+@pytest.mark.parametrize("name", ["", "../all", "/all", ".shpbatch/ledger"])
 def test_a_name_outside_the_output_folder_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(PlanError) as error:
         shpbatch.run(make.write(tmp_path), tmp_path / "out", [], merge=name)

@@ -70,8 +70,9 @@ def main() -> None:
     """Entry point: errors of ours are one sentence and an exit code."""
     from ..errors import ShpbatchError, Stopped
     from ..reporting.talk import print_line
+    from .streams import hold_standard_streams
 
-    _hold_standard_streams()
+    hold_standard_streams()
     # numpy starts a thread a core for its linear algebra, of which there is none here: 0.1 s.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
@@ -82,19 +83,6 @@ def main() -> None:
     except Stopped as error:
         print_line(f"stopped early: {error}")
         sys.exit(exit_code_of(error))
-
-
-def _hold_standard_streams() -> None:
-    """Open what the caller closed (``2>&-``).
-
-    Else the next file that is opened takes its place, here or in a worker, and
-    what a C library says there would be written into that file.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def exit_code_of(error: BaseException) -> int:

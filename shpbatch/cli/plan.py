@@ -15,6 +15,7 @@ from ..reporting.talk import one_line
 from .options import ChainCommand, layout_options, recipe_options, source_options
 from .policies import policy_options
 from .run import planner
+from .streams import prints_on_stderr
 
 __all__ = ["command", "show_plan"]
 
@@ -28,11 +29,13 @@ __all__ = ["command", "show_plan"]
 @click.pass_context
 def command(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     """Show what run would do, file by file; write nothing."""
-    show_plan(planner(ctx, options)(), as_json)
+    show_plan(ctx, options, as_json)
 
 
-def show_plan(plan: Plan, as_json: bool) -> None:
-    """Print a plan; exit 1 where some files are known to fail."""
+def show_plan(ctx: click.Context, options: dict[str, Any], as_json: bool) -> None:
+    """Print the plan that options ask for; exit 1 where some files are known to fail."""
+    with prints_on_stderr():
+        plan = planner(ctx, options)()
     rows = list(zip(plan.tasks, plan.headers, strict=True))
     if as_json:
         tasks = [_record(*row) for row in rows]

@@ -21,6 +21,7 @@ from .options import (
     workers_option,
 )
 from .policies import policy_options
+from .streams import prints_on_stderr
 
 if TYPE_CHECKING:
     from ..planning.plan import Plan
@@ -80,7 +81,8 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     is_flag=False,
     flag_value="error",
     type=click.Choice(["error", "warning"]),
-    help="Audit first: refuse the run where something as bad is found (default: error).",
+    help="Audit first: refuse the run where something as bad (default: error) is found; "
+    "bare only after SRC.",
 )
 @click.option("--expect", type=click.Path(), metavar="FILE", help="A contract; see audit. A gate.")
 @click.option("--prune", is_flag=True, help="Remove outputs whose sources are gone.")
@@ -91,7 +93,7 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     default="0",
     type=float,
     metavar="[SECONDS]",
-    help="Wait for another run on the same output folder to end.",
+    help="Wait for another run on the same output folder to end; bare only after SRC.",
 )
 @click.option(
     "--max-seconds",
@@ -134,7 +136,8 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
 def command(ctx: click.Context, /, **options: Any) -> None:
     """Run a recipe over shapefiles.
 
-    SRC is files, folders, globs, zips, @list.txt or - (a list on stdin).
+    SRC is files, folders, globs, zips, @list.txt or - (a list on stdin, a name a
+    line, or as find -print0 writes them).
     The tree of folders under SRC is mirrored under the output folder.
 
     \b
@@ -144,9 +147,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     if options["dry_run"]:
         from .plan import show_plan
 
-        show_plan(planner(ctx, options)(), options["as_json"])
+        show_plan(ctx, options, options["as_json"])
         return
-    with told_as_json(options["as_json"]):
+    with told_as_json(options["as_json"]), prints_on_stderr():
         report = execute(ctx, options)
     _print(report, options["as_json"], options["quiet"])
     from ..reporting.report import exit_code

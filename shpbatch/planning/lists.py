@@ -5,12 +5,15 @@ from __future__ import annotations
 import glob
 import os
 import sys
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import SourceError
 
 __all__ = ["Listed", "expanded", "read_lists"]
+
+_UTF_16 = (BOM_UTF16_LE, BOM_UTF16_BE)
 
 
 class Listed(tuple[str, ...]):
@@ -30,19 +33,39 @@ def read_lists(src: Iterable[str | Listed]) -> list[str | Listed]:
 
 def _read(name: str) -> str | Listed:
     if name == "-":
-        return _lines(sys.stdin.read())
+        return _lines("the list on stdin", _stdin())
     if not name.startswith("@") or os.path.exists(name):
         return name
     try:
-        return _lines(Path(name[1:]).read_text("utf-8-sig"))
+        data = Path(name[1:]).read_bytes()
     except OSError as error:
         raise SourceError(f"{name[1:]}: {error.strerror}", "source-missing") from None
+    return _lines(name[1:], data)
+
+
+def _stdin() -> bytes:
+    """Bytes: a name need not be text."""
+    raw = getattr(sys.stdin, "buffer", None)
+    return raw.read() if raw is not None else os.fsencode(sys.stdin.read())
+
+
+def _lines(where: str, data: bytes) -> Listed:
+    """One name a line, or as ``find -print0`` writes them: these may hold a newline."""
+    if b"\0" in data and not data.startswith(_UTF_16):
+        names = data.split(b"\0")
+    else:
+        names = [line.strip() for line in data.removeprefix(BOM_UTF8).split(b"\n")]
+    return Listed(_named(where, name) for name in names if name)
+
+
+def _named(where: str, name: bytes) -> str:
+    """A path; bytes that are no UTF-8 are one only where there is such a file."""
+    try:
+        return name.decode()
     except UnicodeDecodeError:
-        raise SourceError(f"{name[1:]}: not a list in UTF-8", "bad-list") from None
-
-
-def _lines(text: str) -> Listed:
-    return Listed(line.strip() for line in text.splitlines() if line.strip())
+        if os.name != "nt" and os.path.exists(name):
+            return os.fsdecode(name)
+        raise SourceError(f"{where}: not a list in UTF-8", "bad-list") from None
 
 
 def expanded(src: Iterable[str | Listed]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from ..errors import PlanError
 from ..models import Header, Source, Task
+from ..publishing.destination import STATE
 from ..shapefile import writer
 from ..shapefile.index import HEADER_BYTES
 from ..sinks import unique
@@ -49,7 +50,7 @@ class Merge:
             ``bad-merge-name``.
         """
         name = self.name.removesuffix(".shp").removesuffix(".gpkg")
-        if not name or Path(name).is_absolute() or ".." in Path(name).parts:
+        if not name or Path(name).is_absolute() or {"..", STATE} & {*Path(name).parts}:
             raise PlanError(
                 f"--{'package' if self.package else 'merge'} '{self.name}': "
                 "a name below the output folder, such as all",

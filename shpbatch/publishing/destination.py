@@ -53,6 +53,8 @@ def claim(dst: str, wait: float = 0.0) -> Iterator[Path]:
         ``busy`` where another run holds it.
     """
     state = Path(dst, STATE)
+    if state.is_symlink():  # whoever made it chooses what we clear, and take for a journal
+        raise PlanError(f"{state}: is a link; remove it, or choose another -o", "dst-unwritable")
     try:
         state.parent.mkdir(parents=True, exist_ok=True)
         state.mkdir(mode=0o700, exist_ok=True)

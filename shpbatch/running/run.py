@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..durable import files_of
 from ..errors import PlanError, WorkerError, WriteError
-from ..models import Outcome, Recipe, Report, Task
+from ..models import Outcome, Problem, Recipe, Report, Task
 from ..parser import run_task
 from ..planning.divide import divided
 from ..planning.naming import note_plan, note_run
@@ -177,6 +177,9 @@ class _Run:
         keys = self.planned.vanished
         if not self.settings.prune:
             return replace(report, vanished=keys)
+        if report.stopped:  # what is to take their place may not be there yet
+            told = Problem("not-run", f"the run was stopped ({report.stopped}) before it was due")
+            return replace(report, vanished=keys, kept=dict.fromkeys(keys, told))
         kept, gone = prune(self.planned.dst, self.ledger, keys, self.planned.empty)
         return replace(report, vanished=tuple(kept), kept=kept, pruned=tuple(gone))
 
