@@ -216,6 +216,16 @@ def test_measures_are_kept_or_told(tmp_path: Path) -> None:
     assert any("M is dropped: the format holds none (2" in n for n in report.outcomes[0].notes)
 
 
+@pytest.mark.parametrize("name", ["GeoJSON", "Parquet"])
+def test_heights_stay_where_measures_go(name: str, tmp_path: Path) -> None:
+    records = [shapefiles.point_zm(1, 2, 30, 4), shapefiles.NULL, shapefiles.point_zm(5, 6, 70, 8)]
+    source = shapefiles.layer(tmp_path / "in", records, 11)
+    assert code(run(source, tmp_path / "out", name)) == "done"
+    _, shapes = rows(tmp_path / f"out/a.{FORMATS[name]}")
+    found = shapely.get_coordinates(shapes, include_z=True)
+    assert found.tolist() == [[1, 2, 30], [5, 6, 70]]
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_large_layers_are_done_in_windows(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -174,13 +174,21 @@ class Staging:
         if len(measured) and not self.with_m:
             example = f"FID {layer.rows[measured[0]]}"
             layer.account.lose("M is dropped: the format holds none", len(measured), example)
-            z = shapely.has_z(shapes)
-            shapes = np.where(z, shapely.force_3d(shapes), shapely.force_2d(shapes))
+            shapes = shapes.copy()
+            shapes[measured] = _without_measures(shapes[measured])
         shapes = _multi(shapes)
         made: NDArray[np.object_] = shapely.to_wkb(
             shapes, output_dimension=4, byte_order=1, flavor="iso"
         )
         return np.asarray(made, dtype=object)
+
+
+def _without_measures(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Geometries without M; not by ``force_3d``, which makes Z 0 where there is M (GEOS 3.14)."""
+    import shapely
+
+    solid: NDArray[np.object_] = shapely.from_wkb(shapely.to_wkb(shapes, output_dimension=3))
+    return np.where(shapely.has_z(shapes), solid, shapely.force_2d(shapes))
 
 
 def _multi(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
