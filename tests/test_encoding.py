@@ -13,7 +13,8 @@ from shpbatch.doctors.encoding import examine_encoding
 from shpbatch.header import read_header
 from shpbatch.models import Outcome
 from shpbatch.parser import shp_parser
-from shpbatch.shapefile.encoding import LDID, LDID_OF, codec_of_cpg, detect
+from shpbatch.shapefile.codec_names import LDID, LDID_OF, codec_of_cpg
+from shpbatch.shapefile.encoding import detect
 
 #: Every spelling that real .cpg files had (real-shapefiles.md, point 17), and some near ones.
 SPELLINGS = {
@@ -25,6 +26,12 @@ SPELLINGS = {
     "ISO-8859-15": "iso8859-15", "ISO 8859-1": "iso8859-1", "8859_2": "iso8859-2",
     "ISO88591": "iso8859-1", "88592": "iso8859-2", "8859-9": "iso8859-9",
     "OEM 850": "cp850", "IBM437": "cp437", "CP932": "cp932", "GB18030": "gb18030",
+    "LDID/87": "cp1252", "LDID/77": "cp936", "win1251": "cp1251", "win-1251": "cp1251",
+    "windows-31j": "cp932", "MS1252": "cp1252", "MS_932": "cp932", "x-sjis": "cp932",
+    "KSC_5601": "cp949", "DOS852": "cp852", "dos-866": "cp866", "x-windows-874": "cp874",
+    "ISO-8859-8-I": "iso8859-8", "20866": "koi8-r", "28591": "iso8859-1", "28592": "iso8859-2",
+    "51932": "euc_jp", "51949": "euc_kr", "54936": "gb18030", "10000": "mac-roman",
+    "10007": "mac-cyrillic", "CP1251\r\nsecond": "cp1251",
     "KOI8-R": "koi8-r", "US-ASCII": "ascii", "\0UTF-8\0": "utf-8", " 1252 ": "cp1252",
 }  # fmt: skip
 NOT_AN_ENCODING = (
@@ -134,11 +141,11 @@ def test_a_language_byte_is_believed_and_kept(
         ("GBK", 0, "中".encode("gbk"), ("gbk", "cpg", False)),
         ("UTF-8", 0x57, "–".encode(), ("utf-8", "cpg", False)),
         ("1252", 0xC9, "é".encode("cp1252"), ("cp1252", "cpg", False)),
-        # a .cpg that cannot be: the language byte, else the bytes, else the .cpg, and told
+        # a .cpg that cannot be: the language byte, else the bytes, else a guess, and told
         ("UTF-8", 0x4D, "中国".encode("gbk"), ("cp936", "ldid", True)),
         ("1252", 0, "Ícaro".encode(), ("utf-8", "bytes", True)),
-        ("UTF-8", 0, b"\xd1and\xfa", ("utf-8", "cpg", True)),
-        ("UTF-8", 0x57, b"\xd1and\xfa", ("utf-8", "cpg", True)),
+        ("UTF-8", 0, b"\xd1and\xfa", ("cp1252", "guess", True)),
+        ("UTF-8", 0x57, b"\xd1and\xfa", ("cp1252", "ldid", True)),
         # no .cpg
         (None, 0x4D, "中国".encode("gbk"), ("cp936", "ldid", False)),
         (None, 0x57, "–".encode("cp1252"), ("cp1252", "ldid", False)),
@@ -170,7 +177,7 @@ def test_a_sample_may_end_within_a_character() -> None:
 def test_a_character_may_stand_in_two_parts(codec: str, text: str) -> None:
     raw = text.encode(codec)
     for at in range(len(raw) + 1):
-        assert detect(codec, 0, lambda at=at: [raw[:at], raw[at:]])[:3] == (codec, "cpg", None)
+        assert detect(codec, 0, lambda at=at: [raw[:at], raw[at:]])[:2] == (codec, "cpg")
 
 
 def test_every_part_decides() -> None:
@@ -302,7 +309,7 @@ def test_bytes_that_the_encoding_cannot_read_are_told_where_they_are_read(tmp_pa
 def test_bytes_that_are_not_what_the_cpg_says_are_told(tmp_path: Path) -> None:
     outcome = run(tmp_path, cpg=b"UTF-8", dbf=three("Ñandú".encode(), b"\xd1and\xfa"))
     assert outcome.status == "done"
-    assert any("the bytes are not utf-8" in note for note in outcome.notes)
+    assert any("some of the text is not utf-8" in note for note in outcome.notes)
 
 
 #: Of rows of plain text before the first that is not: more than are looked at, and fewer.

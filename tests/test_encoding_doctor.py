@@ -13,7 +13,7 @@ from shpbatch.doctors.encoding import examine_encoding
 from shpbatch.header import read_header
 from shpbatch.models import Outcome
 from shpbatch.shapefile.encoding import detect
-from shpbatch.shapefile.weighing import is_implausible, tokens_of, weigh
+from shpbatch.shapefile.weighing import rival_of, tokens_of, weigh
 
 #: Places of a language, and an encoding that its shapefiles were written in.
 PLACES = [
@@ -79,7 +79,7 @@ def test_what_a_file_rightly_says_is_believed(language: str, codec: str, places:
     found = detect(codec, 0, lambda: [raw])
     assert found.told == "cpg"
     assert raw.decode(found.codec) == raw.decode(codec)
-    assert not is_implausible(tokens_of([raw]), codec)
+    assert rival_of(tokens_of([raw]), codec) is None
 
 
 def test_text_cut_within_a_character_is_still_utf8() -> None:

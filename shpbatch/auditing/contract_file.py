@@ -157,7 +157,7 @@ def _crs(value: Any) -> str:
 
 
 def _encoding(value: Any) -> str:
-    from ..shapefile.encoding import codec_of_cpg
+    from ..shapefile.codec_names import codec_of_cpg
 
     codec = codec_of_cpg(str(value))
     if codec is None:

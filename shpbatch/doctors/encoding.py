@@ -8,7 +8,7 @@ from ..findings import Finding
 from ..models import Header, Source
 from ..shapefile.bundle import Bundle
 from ..shapefile.dbf import parse_table
-from ..shapefile.encoding import Sample
+from ..shapefile.encoding import DOUBTFUL, Sample
 from ..shapefile.text_sample import SAMPLE_BYTES, text_sample
 from ..shapefile.weighing import tokens_of, weigh
 
@@ -16,8 +16,6 @@ __all__ = ["EncodingReport", "examine_encoding"]
 
 #: Candidates and texts that are shown.
 CANDIDATES, SAMPLES = 4, 5
-#: Below this an encoding is doubtful.
-DOUBTFUL = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +81,12 @@ def _finding(
     header: Header, doubt: str | None, others: tuple[tuple[str, float], ...], doubtful: bool
 ) -> Finding:
     reason = doubt or f"the text is hardly {header.encoding}, which the file says"
-    best = others[0][0] if others and header.encoding_from != "guess" else header.encoding
-    return Finding(
-        "encoding-doubtful",
-        "warning" if doubtful else "note",
-        reason,
-        f"--encoding {best}" if doubtful else "! recode --encoding UTF-8",
-    )
+    best = header.encoding
+    if doubtful and header.encoding_from != "guess":  # a label that is kept
+        best = others[0][0] if others else best
+    # Of text that is partly UTF-8, no encoding cures the rest.
+    remedy = "" if doubtful and header.encoding == "utf-8" else f"--encoding {best}"
+    return Finding("encoding-doubtful", "warning" if doubtful else "note", reason, remedy)
 
 
 def _sample(source: Source, whole: bool) -> Sample:

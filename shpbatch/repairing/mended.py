@@ -12,7 +12,7 @@ import numpy as np
 from ..doctors.diagnosis import Diagnosis
 from ..models import Header, Source
 from ..shapefile.bundle import MEMOS, TRAVELLING, Bundle
-from ..shapefile.encoding import LDID, LDID_OF
+from ..shapefile.codec_names import LDID, LDID_OF
 from ..shapefile.found import Places
 from ..shapefile.mended_table import Rows
 from ..shapefile.opened import mapped

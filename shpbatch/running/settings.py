@@ -15,7 +15,7 @@ from ..pool.options import Limits, PoolOptions
 from ..pool.ramp import cpus
 from ..publishing.staleness import TRIGGERS, IfExists, Rules
 from ..reporting.progress import Mode
-from ..shapefile.encoding import codec_of_cpg
+from ..shapefile.codec_names import codec_of_cpg
 from ..sinks import Container
 
 __all__ = ["RunOptions", "failure_limit", "policy_of", "pool_options", "rules_of"]

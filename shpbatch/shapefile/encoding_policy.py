@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..errors import EncodingError
 from ..policy import Policy
-from .encoding import Sample, Verdict, codec_of_cpg, decodes, detect
+from .codec_names import codec_of_cpg
+from .encoding import Sample, Verdict, decodes, detect, fits
 from .weighing import tokens_of, weigh
 
 __all__ = ["decided"]
@@ -25,7 +26,7 @@ def decided(cpg: str | None, ldid: int, sample: Sample, policy: Policy) -> Verdi
     if policy.encoding:
         return _told(policy.encoding, sample, "--encoding")
     found = detect(cpg, ldid, sample)
-    if found.told != "guess":
+    if not found.unsure:
         return found
     if policy.encoding_fallback:
         return _told(policy.encoding_fallback, sample, "--encoding-fallback")
@@ -47,10 +48,11 @@ def _told(name: str, sample: Sample, option: str) -> Verdict:
     codec = codec_of_cpg(name)
     if codec is None:
         raise EncodingError(f"{option} {name}: there is no such encoding", "encoding-unknown")
-    if not decodes(sample, codec):
+    if not fits(sample, codec):
         raise EncodingError(
             f"{option} {name}: the text holds bytes that {codec} has not; look at it with "
             "shpbatch audit, or leave this layer out with --exclude",
             "encoding-mismatch",
         )
-    return Verdict(codec, "option", None, 1.0)
+    doubt = None if decodes(sample, codec) else f"some of the text is broken {codec}, or cut"
+    return Verdict(codec, "option", doubt, 1.0)

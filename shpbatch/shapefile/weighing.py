@@ -17,11 +17,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import exp
 
+from .letters import SIGNS, letters_score
+
 __all__ = [
     "CANDIDATES",
+    "COMMONEST",
     "DOUBLE_BYTE",
+    "Rival",
     "Weighed",
-    "is_implausible",
+    "readable_share",
+    "rival_of",
     "tokens_of",
     "weigh",
     "words_decode",
@@ -31,37 +36,29 @@ __all__ = [
 WORDS = 600
 #: Share of words that must be readable: a text may be cut within its last character.
 READABLE = 0.9
-
-#: Letters beside a to z that languages write, the common ones first.
-ALPHABETS = {
-    "de": "üäößÜÖÄ", "fr": "éèêàôçâîïûëùœÉÈÀÂÎÇŒ", "es": "óíáñéúÁÑÍÓÉÚü¿¡",
-    "pt": "ãáçéíóõêâúôàÁÉÍÓÂ", "it": "àèòùéìÀÈ", "nordic": "øåäöæØÅÄÖÆéü",
-    "is": "áðéíóúýþæöÁÍÓÚÞÖÆ", "pl": "łóąśężćńźŁŚŻĆÓŹ", "cs": "áíéěřčžýšůúňťďóŘČŠŽÚÁ",
-    "sk": "áíéčľžýšúôäňťďóĽČŠŽÚ",
-    "hu": "áéöóőüíúűÁÉÖÓŐÜÍÚŰ", "ro": "ăâîşţșțÂÎŞŢȘȚ", "hr": "čćžšđČĆŽŠĐ",
-    "tr": "ıüşçöğİŞÇÖĞÜâ", "lt": "ėšžūųčįąęŠŽČĖŪ", "lv": "āīēšļņūžķģčĀĪĒŠŪŽĶĢ", "et": "äõöüšžÕÄÖÜ",
-    "vi": "àáâãèéêìíòóôõùúýăđĩũơưĐ",
-    "ru": "оаеинтсрвлкмдпуяыьгзбчйхжшюцщэфъё", "uk": "оаниівтеркслумдпзьбягйчєхїцжшюфщґ",
-    "bg": "аоиентрсвлкдпмзгбуъчщхцйшжяюфь", "sr": "аоиенрсјтвкудмлпзгбчшжљњхцћђфџ",
-    "el": "ασοιτεηρνκλπμυγχθωδφάίόέβςήύξζώψϊΐ",
-    "he": "יולהמאתרבנקשגחעדזסטפכםןץףך", "ar": "البيرومنةتدسعهحقكجفشخطىصزغذضئآإأثظؤء",
-    "fa": "یکپچگاندرسهمو", "th": "านรงกอมลวเดยทบสตหพคแจปขไศชผใโณถซธญภฝฟฉฐฎฏฑฒฬฤฮฆ่้์็ีัิุูืะำโ",
-}  # fmt: skip
-#: Signs that stand between or around words of any language.
-SIGNS = "–—‘’“”„‚«»‹›°…·•№§®©™€£´`ºª²³¼½¾×±¡¿，。、（）「」：；－・　〜～々／"
+#: Score from which on nothing else can be much better.
+PLAIN = 0.8
+#: By how much another encoding must score higher than that of a label, if many words tell it, how
+#: much more if one does, and if one byte does. Of 200 texts that are labelled rightly, less than
+#: one is beyond.
+LEAD, LEAD_OF_WORD, LEAD_OF_SIGN = 0.08, 0.3, 0.75
+#: Bytes above 127 from which on less speaks against a label that says little.
+FEW = 3
 
 #: Encodings of shapefiles, the likelier of two that give the same text first.
 CANDIDATES = (
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874",
     "gbk", "big5", "cp932", "cp949", "euc_jp", "iso8859-2", "iso8859-5", "iso8859-7", "koi8-r",
-    "cp866", "cp850", "cp852", "cp437", "cp857", "cp737", "cp775", "mac_roman",
+    "cp866", "cp850", "cp852", "cp437", "cp857", "cp737", "cp775", "mac_roman", "koi8-u", "cp862",
+    "cp860", "cp861", "cp863", "cp865", "mac_cyrillic",
 )  # fmt: skip
 #: What most files without a hint are in.
 COMMONEST = "cp1252"
-#: Encodings that DOS wrote, and others that few write: something must speak for them.
-RARE = {
-    "cp437", "cp850", "cp852", "cp857", "cp737", "cp775", "mac_roman", "iso8859-5", "koi8-r",
-}  # fmt: skip
+#: Encodings that DOS wrote, and others that few write: something must speak for them, and most for
+#: those of one country, whose neighbours' have the same letters.
+RARE = dict.fromkeys(
+    ("cp437", "cp850", "cp852", "cp857", "cp737", "cp775", "mac_roman", "iso8859-5", "koi8-r"), 0.12
+) | dict.fromkeys(("koi8-u", "cp862", "cp860", "cp861", "cp863", "cp865", "mac_cyrillic"), 0.18)
 #: Encodings of two bytes a character, and which of those below they are like.
 DOUBLE_BYTE = {
     "gbk": "gbk", "gb2312": "gbk", "gb18030": "gbk", "cp936": "gbk", "hz": "gbk",
@@ -151,10 +148,58 @@ def weigh(words: list[bytes], codecs: Iterable[str] = CANDIDATES) -> list[tuple[
     return [(w.codec, faith * o / sum(odds)) for w, o in zip(ranked, odds, strict=True)]
 
 
-def is_implausible(words: list[bytes], codec: str) -> bool:
-    """Whether words, read in an encoding, are hardly text."""
-    found = _weighed(words, codec)
-    return found is None or found.score < 0
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """An encoding that text is more like than like what a label says.
+
+    Attributes
+    ----------
+    codec : str
+    clear : bool
+        By so much that hardly any text is rightly labelled.
+    implausible : bool
+        What the label says is hardly text at all.
+    """
+
+    codec: str
+    clear: bool
+    implausible: bool
+
+
+def rival_of(words: list[bytes], said: str, doubted: bool = False) -> Rival | None:
+    """The encoding that speaks against a label; None where the label is plausible.
+
+    Parameters
+    ----------
+    words : list of bytes
+    said : str
+        What the label says.
+    doubted : bool
+        The label says little, so that a quarter of a clear lead speaks against it.
+    """
+    own = _weighed(words, said)
+    # That few write an encoding says nothing where a label names it.
+    score = -4.0 if own is None else own.score - min(0.0, _prior(said))
+    if score >= PLAIN and not doubted:
+        return None
+    found = [w for c in CANDIDATES if c != said and (w := _weighed(words, c))]
+    best = max(found, key=lambda w: w.score, default=None)
+    if best is None or (own and own.text == best.text):
+        return None
+    lead, clear = best.score - score, _clear_lead(words)
+    if lead <= (clear / 4 if doubted and _signs(words) >= FEW else clear):
+        return None
+    return Rival(best.codec, lead > clear, score < 0)
+
+
+def _clear_lead(words: list[bytes]) -> float:
+    """By how much another encoding must score higher: one letter says little, two say more."""
+    of_signs = LEAD_OF_SIGN / max(1, _signs(words)) ** 2
+    return LEAD + max(LEAD_OF_WORD / max(1, len(words)), of_signs)
+
+
+def _signs(words: list[bytes]) -> int:
+    return sum(byte > 0x7F for word in words for byte in word)
 
 
 def _weighed(words: list[bytes], codec: str) -> Weighed | None:
@@ -166,8 +211,12 @@ def _weighed(words: list[bytes], codec: str) -> Weighed | None:
     if codec in DOUBLE_BYTE:
         score = _double_byte(words, text, DOUBLE_BYTE[codec]) - _cut(words, codec)
     else:
-        score = _single_byte(texts)
-    return Weighed(codec, score - 0.12 * (codec in RARE) + 0.05 * (codec == COMMONEST), text)
+        score = letters_score(texts)
+    return Weighed(codec, score + _prior(codec), text)
+
+
+def _prior(codec: str) -> float:
+    return 0.05 * (codec == COMMONEST) - RARE.get(codec, 0.0)
 
 
 @lru_cache(maxsize=1 << 15)
@@ -202,83 +251,3 @@ def _double_byte(words: list[bytes], text: str, codec: str) -> float:
 def _cut(words: list[bytes], codec: str) -> float:
     """Share of words that end within a character: half of them, where bytes are no pairs."""
     return sum(len((_decoded(w, codec) or "").encode(codec)) < len(w) for w in words) / len(words)
-
-
-def _single_byte(texts: list[str]) -> float:
-    total, count = 0.0, 0
-    letters: dict[str, int] = {}
-    for text in texts:
-        # Cyrillic of KOI8 is that of Windows with small and capital letters exchanged.
-        total -= 0.7 * len(text) * (text[:1].islower() and text[1:].isupper())
-        for i, c in enumerate(text):
-            if c < "\x80":
-                continue
-            before = text[i - 1] if i else " "
-            after = text[i + 1] if i + 1 < len(text) else " "
-            count += 1
-            total += _in_its_place(c, before, after)
-            if c.isalpha() or unicodedata.category(c) == "Mn":
-                letters[c] = letters.get(c, 0) + 1
-    if not count:
-        return 0.0
-    return (total + _language(letters)) / count
-
-
-def _in_its_place(c: str, before: str, after: str) -> float:
-    """What speaks against a character between its neighbours."""
-    kind = unicodedata.category(c)
-    if kind in ("Cc", "Cn", "Co") or c == "\xad":
-        return -4.0
-    if kind[0] in "LM":
-        return _letter(c, before, after)
-    if c in SIGNS:
-        joined = before.isalpha() and after.isalpha() and c not in "’‘´`·–-"
-        return -1.0 if joined else 0.35
-    return -2.0 if before.isalpha() or after.isalpha() else -1.0
-
-
-def _letter(c: str, before: str, after: str) -> float:
-    script = _script(c)
-    against = 0.0
-    for other in (before, after):
-        if other.isalpha() and _script(other) != script:
-            against -= 1.5
-    if before.isdigit() and not after.isalpha():
-        against -= 1.0
-    if c.isupper() and before.islower():
-        against -= 1.2
-    if c.islower() and before.isupper() and after.isupper():
-        against -= 0.5
-    return against
-
-
-@lru_cache(maxsize=4096)
-def _script(c: str) -> str:
-    return "LATIN" if c.isascii() else unicodedata.name(c, "?").partition(" ")[0]
-
-
-def _language(letters: dict[str, int]) -> float:
-    """How well letters fit the one language that they fit best."""
-    return max(
-        sum(count * _weights(language).get(c, _strange(c)) for c, count in letters.items())
-        for language in ALPHABETS
-    )
-
-
-@lru_cache(maxsize=4096)
-def _strange(c: str) -> float:
-    """What a letter says that a language has not; of other scripts nothing is known."""
-    known = ("LATIN", "CYRILLIC", "GREEK", "HEBREW", "ARABIC", "THAI")
-    return -1.0 if _script(c) in known else 0.0
-
-
-@lru_cache(maxsize=64)
-def _weights(language: str) -> dict[str, float]:
-    """1 for the most common letter of a language, down to 0.35; capitals like their small ones."""
-    alphabet = ALPHABETS[language]
-    found: dict[str, float] = {}
-    for i, c in enumerate(alphabet):
-        weight = 1.0 - 0.65 * i / len(alphabet)
-        for letter in (c, c.upper() if len(c.upper()) == 1 else c):
-            found.setdefault(letter, weight)
-    return found

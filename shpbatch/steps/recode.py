@@ -8,8 +8,8 @@ from typing import Annotated
 from ..engine.aspects import Header
 from ..engine.registry import step
 from ..errors import StepError
+from ..shapefile.codec_names import codec_of_cpg
 from ..shapefile.dbf import WITH_MEMO
-from ..shapefile.encoding import codec_of_cpg
 
 
 @step

@@ -14,8 +14,8 @@ from ..fields.names import layer_names
 from ..header import shape_code
 from ..models import Field, Header
 from ..shapefile.aside import put_aside
+from ..shapefile.codec_names import LDID, LDID_OF
 from ..shapefile.columns import Slice
-from ..shapefile.encoding import LDID, LDID_OF
 from ..shapefile.index import HEADER_BYTES
 from ..shapefile.rows import Piece, TableWriter
 from ..shapefile.writer import ShpWriter, Stored
