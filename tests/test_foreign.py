@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import os
 import sqlite3
 from pathlib import Path
@@ -9,6 +11,8 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pyogrio
 import pytest
 import shapefiles as make
@@ -20,6 +24,7 @@ from shpbatch.cli.info import command as info
 from shpbatch.errors import PlanError, SourceError
 from shpbatch.models import Report
 from shpbatch.planning.discover import discover
+from shpbatch.shapefile import reader
 
 LONG = "population of the year 2020"
 DRIVERS = {
@@ -124,13 +129,190 @@ def test_long_names_are_those_of_the_steps(tmp_path: Path) -> None:
 def test_what_a_shapefile_cannot_hold_is_counted(tmp_path: Path) -> None:
     times = pd.to_datetime(["2020-01-02 03:04:05"] * 3)
     source = write(tmp_path / "a.gpkg", frame(at=times))
-    report = run(source, tmp_path / "out")
+    assert code(run(source, tmp_path / "refused")) == "field-type"
+    report = run(source, tmp_path / "out", on_overflow="cut")
     assert any("field at: times of day are left out (3" in n for n in report.outcomes[0].notes)
-    assert code(run(source, tmp_path / "strict", on_loss="fail")) == "values-lost"
+    strict = run(source, tmp_path / "strict", on_overflow="cut", on_loss="fail")
+    assert code(strict) == "values-lost"
     source = write(tmp_path / "b.gpkg", frame(t=["x" * 300, "y", None]))
     assert code(run(source, tmp_path / "wide")) == "text-too-long"
     report = run(source, tmp_path / "wide", on_overflow="cut")
     assert any("field t: texts are cut to 254 bytes (1" in n for n in report.outcomes[0].notes)
+
+
+#: Of a GeoPackage: values that no shapefile holds, as they stand in its table beside.
+WHOLE = {
+    "day": (["2020-01-01T00:00:00Z", None, "2020-01-02T00:00:00Z"], []),
+    "time": (
+        ["2020-01-02T03:04:05.5", None, "1965-01-02T03:04:05"],
+        [(0, "2020-01-02T03:04:05.500"), (2, "1965-01-02T03:04:05")],
+    ),
+    "zone": (
+        ["2020-01-01T02:00:00+05:00"] * 3,
+        [(i, "2020-01-01T02:00:00+05:00") for i in range(3)],
+    ),
+    "text": (["ü" * 200, "b", None], [(0, "ü" * 200)]),
+}
+
+
+def with_times(path: Path, **more: object) -> Path:
+    """A layer that holds all of `WHOLE`."""
+    columns = {name: values for name, (values, _) in WHOLE.items()}
+    for name in ("day", "time", "zone"):
+        columns[name] = pd.to_datetime(pd.Series(columns[name]), format="ISO8601")
+    return write(path, frame(**columns, **more, n=[5, 6, 7]))
+
+
+def spilled(path: Path) -> dict[str, list[tuple[int, str]]]:
+    found = pd.read_csv(path)
+    return {
+        name: [(row, value) for row, of, value in found.itertuples(index=False) if of == name]
+        for name in WHOLE
+    }
+
+
+@pytest.mark.parametrize("recipe", ["", "reproject EPSG:3857", "calculate x n+1"])
+def test_values_are_whole_beside_the_layer(recipe: str, tmp_path: Path) -> None:
+    source = with_times(tmp_path / "a.gpkg")
+    report = run(source, tmp_path / "out", recipe, on_overflow="sidecar", on_loss="fail")
+    assert code(report) == "done", report.outcomes[0].reason
+    assert spilled(tmp_path / "out/a.overflow.csv") == {n: meant for n, (_, meant) in WHOLE.items()}
+    found = gpd.read_file(tmp_path / "out/a.shp")
+    assert found["zone"].dt.strftime("%Y-%m-%d").tolist() == ["2020-01-01"] * 3
+    assert found["text"].tolist()[:2] == ["ü" * 127, "b"]
+
+
+def test_whole_values_go_with_their_rows(tmp_path: Path) -> None:
+    source = with_times(tmp_path / "a.gpkg")
+    run(source, tmp_path / "out", "filter --where n>6", on_overflow="sidecar")
+    assert spilled(tmp_path / "out/a.overflow.csv") == {
+        "day": [],
+        "time": [(0, "1965-01-02T03:04:05")],
+        "zone": [(0, "2020-01-01T02:00:00+05:00")],
+        "text": [],
+    }
+
+
+@pytest.mark.parametrize("policy", ["fail", "cut", "sidecar"])
+def test_values_are_whole_in_other_formats(policy: str, tmp_path: Path) -> None:
+    source = with_times(tmp_path / "a.gpkg")
+    report = run(source, tmp_path / "out", format="GPKG", on_overflow=policy, on_loss="fail")
+    assert code(report) == "done", report.outcomes[0].reason
+    assert [p.name for p in (tmp_path / "out").glob("a.*")] == ["a.gpkg"]
+    found = gpd.read_file(tmp_path / "out/a.gpkg")
+    given = gpd.read_file(source)
+    assert found["text"].tolist()[:2] == WHOLE["text"][0][:2]
+    for name in ("time", "zone"):
+        assert pd.to_datetime(found[name], utc=True).equals(pd.to_datetime(given[name], utc=True))
+
+
+def test_it_is_the_same_in_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = [dt.time(1), None, dt.time(2)]
+    source = with_times(tmp_path / "a.parquet", clock=times)
+    whole = run(source, tmp_path / "whole", "calculate x n+1", on_overflow="sidecar")
+    monkeypatch.setattr(reader, "WINDOW_ROWS", 1)
+    bits = run(source, tmp_path / "bits", "calculate x n+1", on_overflow="sidecar")
+    assert bits.outcomes[0].notes == whole.outcomes[0].notes
+    assert any("are written as text (2" in note for note in bits.outcomes[0].notes)
+    for file in (tmp_path / "whole").glob("a.*"):
+        assert file.read_bytes() == (tmp_path / "bits" / file.name).read_bytes()
+
+
+def geojson(path: Path, *properties: object, geometry: object = None) -> Path:
+    features = [{"type": "Feature", "properties": p, "geometry": geometry} for p in properties]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), "utf-8")
+    return path
+
+
+def values(path: Path, name: str) -> list[object]:
+    found = pyogrio.read_arrow(path, read_geometry=False)[1]
+    return list(found.column(name).to_pylist())
+
+
+def test_objects_and_mixed_properties_are_text(tmp_path: Path) -> None:
+    source = geojson(tmp_path / "a.geojson", {"a": 1, "b": {"c": "é"}}, {"a": "x", "b": [1]})
+    assert code(run(source, tmp_path / "out")) == "done"
+    assert values(tmp_path / "out/a.shp", "a") == ["1", "x"]
+    assert [json.loads(str(v)) for v in values(tmp_path / "out/a.shp", "b")] == [{"c": "é"}, [1]]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["2020-01-01T02:00:00+05:00", "2020-01-01T23:00:00-05:00"], [dt.date(2020, 1, 1)] * 2),
+        (["2020-01-31", None], [dt.date(2020, 1, 31), None]),
+        (["2020-01-31T00:00:00Z", None], [dt.date(2020, 1, 31), None]),
+        (["01:53 p.m.", "12:00:00"], ["01:53 p.m.", "12:00:00"]),
+        (["2020-01-01", "later"], ["2020-01-01", "later"]),
+        (["2020/01/01", "2020/02/01"], ["2020/01/01", "2020/02/01"]),
+        (["2020-02-30", "2020-02-01"], ["2020-02-30", "2020-02-01"]),
+    ],
+)
+def test_dates_and_text_that_looks_like_them(
+    given: list[object], meant: list[object], tmp_path: Path
+) -> None:
+    source = geojson(tmp_path / "a.geojson", *({"t": value} for value in given))
+    assert code(run(source, tmp_path / "out", on_overflow="cut")) == "done"
+    assert values(tmp_path / "out/a.shp", "t") == meant
+
+
+def test_heights_that_are_made_up_are_told(tmp_path: Path) -> None:
+    shapes = shapely.from_wkt(["POINT (1 2)", "POINT Z (3 4 5)", "POINT EMPTY", None])
+    source = tmp_path / "a.parquet"
+    gpd.GeoDataFrame({"n": range(4)}, geometry=shapes, crs="EPSG:4326").to_parquet(source)
+    report = run(source, tmp_path / "out")
+    assert any(
+        "have no Z in a layer that has, and are written with 0 (1" in n
+        for n in report.outcomes[0].notes
+    )
+
+
+def test_one_bad_geometry_costs_no_layer(tmp_path: Path) -> None:
+    wkb = [shapely.to_wkb(shapely.Point(1, 2)), b"", None, b"junk"]
+    source = parquet(tmp_path / "a.parquet", pa.table({"n": [1, 2, 3, 4], "geometry": wkb}))
+    report = run(source, tmp_path / "out")
+    assert code(report) == "done"
+    assert "geometries that cannot be read are written as null (2, the first" in str(
+        report.outcomes[0].notes
+    )
+    assert values(tmp_path / "out/a.shp", "n") == [1, 2, 3, 4]
+    ring = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1]]]}
+    report = run(geojson(tmp_path / "b.geojson", {}, geometry=ring), tmp_path / "out")
+    assert code(report) == "done"
+    assert "were not closed" in str(report.outcomes[0].notes)
+    assert gpd.read_file(tmp_path / "out/b.shp").geometry[0].area == 0.5
+
+
+def parquet(path: Path, table: pa.Table, geo: str | None = None) -> Path:
+    told = {"version": "1.1.0", "primary_column": "geometry"}
+    told["columns"] = {"geometry": {"encoding": "WKB", "geometry_types": []}}
+    metadata = {"geo": json.dumps(told) if geo is None else geo}
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    return path
+
+
+def test_parquet_that_is_odd(tmp_path: Path) -> None:
+    wkb = pa.array([shapely.to_wkb(shapely.Point(1, 2))])
+    whole = pa.table({"n": pa.array(["x"], pa.string_view()), "geometry": wkb})
+    parquet(tmp_path / "empty.parquet", whole.slice(0, 0))
+    parquet(tmp_path / "good.parquet", whole)
+    parquet(tmp_path / "list.parquet", whole, "[1]")
+    parquet(
+        tmp_path / "twice.parquet", pa.table([whole["n"], whole["n"], wkb], ["n", "n", "geometry"])
+    )
+    zone = pa.timestamp("ms", "Nowhere/None")
+    parquet(tmp_path / "zone.parquet", whole.append_column("t", pa.array([0], zone)))
+    report = run(tmp_path, tmp_path / "out", include=["*.parquet"], on_overflow="cut")
+    found = {Path(o.sources[0]).parts[-2]: (o.status, o.code) for o in report.outcomes}
+    assert {found.pop(f"{name}.parquet") for name in ("empty", "good", "twice")} == {("done", None)}
+    assert set(found.values()) == {("failed", "source-unreadable")}
+    assert "geo" in "".join(str(o.reason) for o in report.outcomes)
+
+
+def test_tables_without_geometry_are_passed_over_and_told(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.gpkg", frame())
+    pyogrio.write_dataframe(pd.DataFrame({"n": [1]}), source, layer="notes", append=True)
+    assert discover([str(source)]).ignored == ((f"{source}/notes", "a table without geometry"),)
 
 
 def test_mixed_layers_are_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..account import Account
 from ..header import read_header
 from ..models import Header, Source
-from ..shapefile.columns import Slice
+from ..shapefile.columns import LEFT_OUT, Slice, Whole
 from ..shapefile.reader import Reader, Window
 from .columns import Body
 from .layer import Layer
@@ -48,7 +48,7 @@ def layer_of(window: Window, header: Header, reader: Reader, account: Account) -
     if reader.table is not None:
         columns = tuple(Slice(d.start, d.stop) for d in reader.table.descriptors)
     body = None if window.body is None else Body(window.body, window.rows)
-    return Layer(
+    layer = Layer(
         header=replace(header, count=read),
         columns=columns,
         rows=window.rows,
@@ -58,6 +58,27 @@ def layer_of(window: Window, header: Header, reader: Reader, account: Account) -
         account=account,
         fallback=partial(_shapes, reader, window),
     )
+    return _with_whole(layer, reader) if reader.whole_values else layer
+
+
+def _with_whole(layer: Layer, reader: Reader) -> Layer:
+    """The layer with values that its ``.dbf`` does not hold, in all windows of a field alike."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    assert reader.table is not None
+    columns = list(layer.columns)
+    for at, name in enumerate(reader.table.names("utf-8")):
+        values = reader.whole_values.get(name)
+        if values is None:
+            continue
+        texts = pa.array([values.get(row) for row in layer.rows.tolist()], pa.string())
+        array, field = layer.values(at), layer.header.fields[at]
+        if field.type == "C":
+            columns[at] = pc.coalesce(texts, array)
+        else:
+            columns[at] = Whole(array, texts, LEFT_OUT[field.type])
+    return replace(layer, columns=tuple(columns))
 
 
 def _shapes(reader: Reader, window: Window, rows: NDArray[np.int64]) -> NDArray[np.object_]:

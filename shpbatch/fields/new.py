@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StepError
-from ..shapefile.columns import Whole
+from ..shapefile.columns import LEFT_OUT, Whole
 
 if TYPE_CHECKING:
     from ..account import Account
@@ -144,7 +144,7 @@ def _dates(column: Any) -> Any:
     text = pc.strftime(column, format="%Y-%m-%dT%H:%M:%S" + ("%z" if column.type.tz else ""))
     text = pc.replace_substring_regex(text, r"\.0+([+-].*)?$", r"\1")
     text = pc.replace_substring_regex(text, r"(\.[0-9]*[1-9])0+([+-].*)?$", r"\1\2")
-    return Whole(array, pc.if_else(left_over, text, None), "times of day are left out")
+    return Whole(array, pc.if_else(left_over, text, None), LEFT_OUT["D"])
 
 
 def _reals(column: Any) -> Any:
@@ -161,7 +161,7 @@ def _reals(column: Any) -> Any:
     left_over = pa.array(other, pa.bool_())
     if not pc.any(left_over, min_count=0).as_py():
         return array
-    return Whole(array, pc.if_else(left_over, text, None), "numbers were rounded to reals")
+    return Whole(array, pc.if_else(left_over, text, None), LEFT_OUT["N"])
 
 
 def _shown(value: Any) -> str | None:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import ReadError
 from .compare import Digest
 from .joined import Table
 from .table import GEOMETRY
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["crs_of", "write_parquet"]
+__all__ = ["crs_of", "read_parquet", "write_parquet"]
 
 VERSION = "1.1.0"
 #: Name of the geometry column.
@@ -78,3 +80,39 @@ def crs_of(path: Path) -> str | None:
     told = json.loads(pq.read_metadata(path).metadata[b"geo"])
     crs = told["columns"][told["primary_column"]]["crs"]
     return None if crs is None else json.dumps(crs)
+
+
+def read_parquet(path: Path) -> tuple[str | None, str, pa.Table, NDArray[np.object_]]:
+    """The CRS, the declared type, the attributes and the geometries (WKB) of a file.
+
+    Raises
+    ------
+    ReadError
+        ``source-unreadable`` for a file that is no GeoParquet, or holds no WKB.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        name, told = _primary(file.schema_arrow.metadata or {})
+        table = file.read()
+    if told.get("encoding") != "WKB":
+        raise ReadError(
+            f"its geometries are encoded as {told.get('encoding')!r}, which is not read; "
+            "write it with the encoding WKB",
+            "source-unreadable",
+        )
+    crs, kinds = told.get("crs", "OGC:CRS84"), told.get("geometry_types") or [""]
+    crs = json.dumps(crs) if isinstance(crs, dict) else crs
+    return crs, kinds[0], table.drop_columns([name]), table.column(name).to_numpy()
+
+
+def _primary(metadata: dict[bytes, bytes]) -> tuple[str, dict[str, Any]]:
+    """Name of the geometry column, and what is told of it."""
+    if b"geo" not in metadata:
+        raise ReadError("no GeoParquet: it has no 'geo' metadata", "source-unreadable")
+    try:
+        told = json.loads(metadata[b"geo"])
+        return told["primary_column"], dict(told["columns"][told["primary_column"]])
+    except (ValueError, TypeError, KeyError):
+        reason = "no GeoParquet: its 'geo' metadata names no column of geometries"
+        raise ReadError(reason, "source-unreadable") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,8 @@ GEOMETRY = "wkb_geometry_of_shpbatch"
 _HELD = "CNFDL"
 #: Bytes of a null record's content.
 NULL_SIZE = 4
+#: How a time ends that tells its zone.
+_ZONE = re.compile(r"(Z|[+-]\d\d(:?\d\d)?)$")
 #: From here on not every whole number is a float64.
 EXACT = float(2**53)
 
@@ -213,7 +216,8 @@ def _typed(texts: list[str], f: Field) -> Any:
         return array
     try:
         if f.type == "D":
-            times = array.cast(pa.timestamp("ms"))
+            zoned = all(_ZONE.search(text) for text in texts)
+            times = array.cast(pa.timestamp("ms", "UTC" if zoned else None))
             ms = times.cast(pa.int64()).to_numpy()
             # GDAL 3.12 writes 1969-12-31T23:59:59.5 as 1970-01-01T00:00:00.
             return None if ((ms < 0) & (ms % 1000 != 0)).any() else times

@@ -102,7 +102,7 @@ def _once(sources: Iterable[Source]) -> Iterable[Source]:
 def _sources(name: str, walk: Walk) -> Iterator[Source]:
     ignored = walk.ignored
     if is_foreign(name) and os.path.exists(name):
-        yield from _of_foreign(name, os.path.basename(os.path.normpath(name)))
+        yield from _of_foreign(name, os.path.basename(os.path.normpath(name)), ignored)
     elif os.path.isdir(name):
         start = len(os.path.join(name, ""))
         root = os.path.join(os.path.realpath(name), "")
@@ -127,7 +127,7 @@ def _of_file(
     elif lower.endswith((".shz", ".zip")):
         yield from _of_zip(path, PurePosixPath(relative), ignored)
     elif is_foreign(path):
-        yield from _of_foreign(path, relative)
+        yield from _of_foreign(path, relative, ignored)
     elif named:
         raise SourceError(
             f"{path}: not a .shp, .shz, .zip or a folder; name the .shp file of the layer",
@@ -156,17 +156,18 @@ def _of_zip(path: str, relative: PurePosixPath, ignored: list[tuple[str, str]]) 
         yield Source(path, str(place), member.filename, member.file_size)
 
 
-def _of_foreign(path: str, relative: str) -> Iterator[Source]:
+def _of_foreign(path: str, relative: str, ignored: list[tuple[str, str]]) -> Iterator[Source]:
     """The layers of a file of another format, which counts as a folder where there are several."""
-    from ..formats.lend import layers_of
+    from ..formats.reading import layers_of
 
     path = os.path.normpath(path)
     stem = os.path.splitext(relative)[0]
     try:
-        layers = layers_of(path)
+        layers, tables = layers_of(path)
     except ReadError as error:
         yield Source(path, f"{stem}.shp", problem=Problem(error.code, str(error)))
         return
+    ignored.extend((f"{path}/{table}", "a table without geometry") for table in tables)
     size = sum(os.stat(file).st_size for file in files_of(path).values())
     places = sink_paths(f"{stem}.shp", layers if len(layers) > 1 else [""])
     for layer, place in zip(layers, places, strict=False):

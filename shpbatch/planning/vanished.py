@@ -60,11 +60,11 @@ def _there(path: Path) -> bool:
 
 def _members(path: str) -> set[str] | None:
     """Full names of the layers in a file, None where that cannot be read."""
-    from ..formats.lend import layers_of
+    from ..formats.reading import layers_of
 
     try:
         if is_foreign(path):
-            names = layers_of(path)
+            names, _ = layers_of(path)
         else:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()

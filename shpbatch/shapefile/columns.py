@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .widths import Need
 
 __all__ = [
+    "LEFT_OUT",
     "MISSING",
     "Missing",
     "Patched",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 BLANK = 0x20
+#: What a field of a type leaves out of values that have more.
+LEFT_OUT = {"D": "times of day are left out", "N": "numbers were rounded to reals"}
 
 
 @dataclass(frozen=True, slots=True)

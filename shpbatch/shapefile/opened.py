@@ -7,6 +7,7 @@ import os
 import struct
 from contextlib import ExitStack
 from functools import cached_property
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from .bundle import Bundle
 from .dbf import Table, parse_table
 from .index import HEADER_BYTES, Index, load_index
 from .records import HEAD
+from .spilled import WHOLE_VALUES, read_spilled
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -105,6 +107,19 @@ class Opened:
         prefix = bytes(self.bytes_at("dbf", 0, min(32, size)))
         length = struct.unpack_from("<H", prefix, 8)[0] if len(prefix) == 32 else 0
         return parse_table(bytes(self.bytes_at("dbf", 0, min(max(32, length), size))), self.name)
+
+    @cached_property
+    def whole_values(self) -> dict[str, dict[int, str]]:
+        """Values of a layer of another format that its lent ``.dbf`` does not hold.
+
+        By the field's name in that, and the row.
+        """
+        found: dict[str, dict[int, str]] = {}
+        if WHOLE_VALUES in self.bundle:
+            path = Path(self.bundle.path, self.bundle.members[WHOLE_VALUES])
+            for row, name, value in read_spilled(path):
+                found.setdefault(name, {})[row] = value
+        return found
 
     @property
     def name(self) -> str:

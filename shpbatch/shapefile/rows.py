@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import WriteError
 from ..models import Field
 from .cast import is_recoded, recoded
-from .columns import Patched, Slice, Stowed, array_of, cells_of, cut, joined
+from .columns import LEFT_OUT, Patched, Slice, Stowed, array_of, cells_of, cut, joined
 from .dbf import Descriptor, Table, dated, header_bytes, name_bytes
 from .spilled import OVERFLOW, Spilled
 from .writer import check_size
@@ -237,17 +237,17 @@ class TableWriter:
                 self.losses[text] += count
                 self.examples.setdefault(text, example)
             for row, what, value in spilled:
-                self._cut(f"field {f.name}: {what}", value)
+                self._cut(f"field {f.name}: {what}", value, what in LEFT_OUT.values())
                 wide.append((row, which.start, f.name, value))
         return made, wide
 
-    def _cut(self, text: str, value: str) -> None:
+    def _cut(self, text: str, value: str, no_type: bool) -> None:
         """Count a value that is wider than its field; beside the layer it is not lost."""
-        if self.on_overflow == "fail":  # it is so only when it is rounded: 999.96 to 1000.0
+        if self.on_overflow == "fail":  # a number is so only when it is rounded: 999.96 to 1000.0
+            otherwise = "" if no_type else "give the field a larger --width, or "
             raise WriteError(
-                f"{text}: {value[:40]}; give the field a larger --width, or pass "
-                "--on-overflow cut or sidecar",
-                "number-too-wide",
+                f"{text}: {value[:40]}; {otherwise}pass --on-overflow cut or sidecar",
+                "field-type" if no_type else "number-too-wide",
             )
         if self.on_overflow == "sidecar":
             self._note(f"{text}, and whole in .{OVERFLOW}", 1)

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["OVERFLOW", "Spilled", "read_spilled"]
+__all__ = ["OVERFLOW", "WHOLE_VALUES", "Spilled", "read_spilled"]
 
 #: Extension of the file beside the sink.
 OVERFLOW = "overflow.csv"
+#: The same, beside a shapefile that is lent for a layer of another format.
+WHOLE_VALUES = "whole-values.csv"
 COLUMNS = ("row", "field", "value")
 #: Characters of a value that are read back: some are longer than the 131,072 of Python.
 LONGEST = 2**31 - 1

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 
 from ..account import Account
-from ..errors import ReadError
-from ..policy import Policy
 from ..shapefile.bundle import Bundle
 
 __all__ = ["told_of_foreign"]
@@ -14,18 +12,9 @@ __all__ = ["told_of_foreign"]
 LOSSES = "losses.json"
 
 
-def told_of_foreign(bundle: Bundle, account: Account, policy: Policy) -> None:
-    """Count what was lost on the way in.
-
-    Raises
-    ------
-    ReadError
-        ``text-too-long`` where texts were cut, and that was not to be.
-    """
+def told_of_foreign(bundle: Bundle, account: Account) -> None:
+    """Count what was lost on the way in."""
     for text, count, example in json.loads(bundle.read(LOSSES) or "[]"):
-        if "texts are cut" in text and policy.on_overflow == "fail":
-            raise ReadError(
-                f"{text} ({count:,}, the first {example[:40]}); pass --on-overflow cut",
-                "text-too-long",
-            )
-        account.lose(text, count, example)
+        account.lose(text, count)
+        if example is not None:  # as it is shown
+            account.examples.setdefault(text, example)

@@ -106,7 +106,7 @@ def do_part(task: Task, layers: Layers, progress: Progress) -> Outcome:
     windows: list[Left] = []
     with Reader(task.source, task.policy.on_bad_record) as reader, translated(str(folder)):
         folder.mkdir(parents=True)
-        told_of_foreign(reader.bundle, account, task.policy)
+        told_of_foreign(reader.bundle, account)
         with open(folder / "records", "wb") as file, open(folder / "columns", "wb") as aside:
             first = (task.rows or (0, 0))[0] + 1  # right where nothing was left out before
             for layer in layers(task, reader, before, account, progress):

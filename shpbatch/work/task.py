@@ -58,7 +58,7 @@ def do_task(task: Task, progress: Progress) -> Outcome:
             work.before.append(header)
             work.readers[member.source.name] = reader
             if not member.parts:
-                told_of_foreign(reader.bundle, account, task.policy)
+                told_of_foreign(reader.bundle, account)
             account.source = member.source.name
             if member.parts:
                 for after, label, made in parts_of(member, reader, account, ticked):
