@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-__all__ = ["PLACES", "Finding", "Lost", "Place", "Severity", "united"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["PLACES", "Finding", "Lost", "Place", "Severity", "runs_of", "united"]
 
 Severity = Literal["error", "warning", "note"]
 #: Places that a finding keeps; the others are counted.
@@ -52,16 +57,30 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Rows, one after the other, of which something could not be saved.
+    """Rows, one after the other, of which something could not be saved, or is not sure.
 
-    ``what`` is ``feature``, ``shape`` (the attributes are there) or
-    ``attributes`` (the shape is there); ``row`` counts from 0 in the source.
+    ``what`` is ``feature``, ``shape`` (the attributes are there), ``attributes``
+    (the shape is there) or ``doubtful`` (both are, and something speaks against
+    one of them); ``row`` counts from 0 in the source.
     """
 
     row: int
     count: int
-    what: Literal["feature", "shape", "attributes"]
+    what: Literal["feature", "shape", "attributes", "doubtful"]
     reason: str
+
+
+def runs_of(rows: NDArray[np.int64], reason: str) -> Iterator[Lost]:
+    """Doubtful rows, in order, as runs of one reason."""
+    begin = before = -1
+    for row in rows.tolist():
+        if row != before + 1 or begin < 0:
+            if begin >= 0:
+                yield Lost(begin, before + 1 - begin, "doubtful", reason)
+            begin = row
+        before = row
+    if begin >= 0:
+        yield Lost(begin, before + 1 - begin, "doubtful", reason)
 
 
 def united(left: tuple[Finding, ...], right: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -46,7 +46,8 @@ def repair(
     that the text contradicts. Whole records of a ``.shp`` that is cut or
     broken in between are found by their numbers, lengths and own counts. A
     row whose shape is lost keeps its attributes, with a null geometry; a
-    shape whose row is lost has NULL attributes.
+    shape whose row is lost has NULL attributes. Rows that are saved and that
+    something in the files speaks against are told as doubtful.
 
     Parameters
     ----------

@@ -16,9 +16,9 @@ __all__ = ["command"]
 
 EPILOG = """
 \b
-Exit codes: 0 all is saved wholly; 1 something is lost, or a file failed;
-2 the request is wrong; 3 stopped at --max-failures; 75 another run holds the
-destination; 130/143 interrupted.
+Exit codes: 0 all is saved wholly; 1 something is lost or doubtful, or a file
+failed; 2 the request is wrong; 3 stopped at --max-failures; 75 another run
+holds the destination; 130/143 interrupted.
 """
 #: Ranges of lost rows that are shown of a layer; all are in the table.
 SHOWN = 5
@@ -121,7 +121,8 @@ def _lines(outcome: Outcome) -> list[str]:
     lines = [f"salvaged {saved:,} of {total:,} records  {name}", *_done(outcome)]
     for lost in outcome.lost[:SHOWN]:
         rows = f"row {lost.row}" if lost.count == 1 else f"rows {lost.row} to {_last(lost)}"
-        lines.append(f"    lost: {lost.what} of {rows}: {lost.reason}")
+        what = "doubtful:" if lost.what == "doubtful" else f"lost: {lost.what} of"
+        lines.append(f"    {what} {rows}: {lost.reason}")
     if len(outcome.lost) > SHOWN:
         lines.append(f"    … and {len(outcome.lost) - SHOWN:,} more")
     return lines

@@ -31,6 +31,8 @@ class Diagnosis:
         Shape type, where the header lies that of the records.
     places : Places or None
         Of the records, where the ``.shp`` is to be written anew.
+    searched : bool
+        They were searched for: not all are where they should be.
     rows : Rows or None
         Of the ``.dbf``, where that is to be written anew.
     table : bool
@@ -40,17 +42,21 @@ class Diagnosis:
     repairs : Counter
         What is put right.
     lost : list of Lost
-        What cannot be.
+        What cannot be, and what is doubtful.
+    beside : ndarray of int64
+        Rows whose record may have been hit by the damage behind it.
     """
 
     source: Source
     code: int
     places: Places | None = None
+    searched: bool = False
     rows: Rows | None = None
     table: bool = False
     count: int = 0
     repairs: Counter[str] = field(default_factory=Counter)
     lost: list[Lost] = field(default_factory=list)
+    beside: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def is_mended(self) -> bool:

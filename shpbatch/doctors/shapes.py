@@ -11,26 +11,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ReadError
+from ..findings import runs_of
 from ..header import check_head
 from ..models import Source
 from ..shapefile.bundle import Bundle
-from ..shapefile.found import Places, places
+from ..shapefile.found import Places, heads, places
 from ..shapefile.index import HEADER_BYTES, MAGIC
 from ..shapefile.reader import Reader
 from ..shapefile.records import HEAD
 from ..shapefile.types import KNOWN, has_m, has_z
+from ..shapefile.witnesses import beside_damage, ordered, out_of_turn
 from ..shapefile.writer import VERSION, ranges_of
 from .diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["as_they_are", "diagnose_shapes"]
+__all__ = ["add_doubts", "as_they_are", "diagnose_shapes"]
 
 #: The header's extent may be off by this share of its size: writers round.
 SLACK = 1e-5
 #: The flaw that makes doubtful which of the two is right.
 DISAGREE = "record lengths and the .shx did not agree"
+#: What is said of rows whose record has the number of another one.
+OUT_OF_TURN = "its record has the number of another row"
 
 
 @dataclass
@@ -42,6 +46,8 @@ class _Strict:
     flaws: dict[str, None]
     types: set[int]
     ranges: NDArray[np.float64]
+    numbers: NDArray[np.int64]
+    indexed: bool
 
 
 def diagnose_shapes(source: Source, bundle: Bundle) -> Diagnosis:
@@ -71,10 +77,15 @@ def diagnose_shapes(source: Source, bundle: Bundle) -> Diagnosis:
         found.code = types.pop()
         wrong.append(f"the .shp header says shape type {code}, the records are {found.code}")
     wrong += _wrong_head(head, strict.ranges if not wrong else None, code)
-    if wrong:
-        found.repairs.update(wrong)
+    found.repairs.update(wrong)
+    order = ordered(strict.starts, strict.numbers, strict.indexed)
+    found.lost += runs_of(order.doubtful, OUT_OF_TURN)
+    moved = bool((np.diff(order.places) != 1).any())
+    if moved:
+        found.repairs["records stood in another order than their numbers"] += 1
+    if wrong or moved:
         starts = np.where(strict.starts >= HEADER_BYTES, strict.starts, 0)
-        found.places = Places(starts, strict.sizes, [], Counter())
+        found.places = Places(starts[order.places], strict.sizes[order.places], [], Counter())
     return found
 
 
@@ -89,6 +100,7 @@ def _strictly(source: Source, bundle: Bundle, code: int) -> _Strict:
     flaws: dict[str, None] = {}
     types: set[int] = set()
     ranges = []
+    numbers = [np.empty(0, np.int64)]
     with _without_table(source, bundle) as reader:
         flaws |= dict.fromkeys(reader.file_flaws())
         for window in reader.windows():
@@ -96,12 +108,14 @@ def _strictly(source: Source, bundle: Bundle, code: int) -> _Strict:
             if len(window.records):
                 types.update(np.unique(window.records.words(HEAD, "<i4")).tolist())
                 ranges.append(ranges_of(window.records, code))
+                numbers.append(window.records.words(0, ">i4").astype(np.int64))
         starts, sizes = reader.index.window(0, len(reader.index))
+        indexed = not reader.index.rebuilt
     total = np.full(8, np.nan)
     if ranges:
         low, high = np.fmin.reduce(ranges, axis=0), np.fmax.reduce(ranges, axis=0)
         total = np.array([*low[:2], *high[2:4], low[4], high[5], low[6], high[7]])
-    return _Strict(starts, sizes, flaws, types, total)
+    return _Strict(starts, sizes, flaws, types, total, np.concatenate(numbers), indexed)
 
 
 def _wrong_head(head: bytes, ranges: NDArray[np.float64] | None, code: int) -> list[str]:
@@ -169,14 +183,27 @@ def _salvaged(
             found.repairs["the magic number of the .shp was wrong"] += 1
         if struct.unpack_from("<i", head, 32)[0] != code:
             found.repairs["the shape type in the .shp header was none"] += 1
-    cut = any("ends within" in g.reason for g in found.gone) or _is_short(data)
+    cut = found.is_cut or _is_short(data)
     if _is_short(data):
         found.spread(data, len(data))
     if entries is not None and cut and _agree(entries, found):
-        found.extend(len(entries), len(data), "the file ends before it, the .shx has it")
+        found.extend(len(entries), len(data), "no record is where the .shx has it")
     if not found.gone and not found.repairs:
         found.repairs["the .shx was stale, short or wrong: it is made anew"] += 1
-    return Diagnosis(source, code, found, count=len(found.starts), repairs=Counter(found.repairs))
+    return Diagnosis(source, code, found, True, count=len(found.starts), repairs=found.repairs)
+
+
+def add_doubts(found: Diagnosis, bundle: Bundle) -> None:
+    """Note which of the records that were searched for may be hit, or be of another row."""
+    assert found.places is not None
+    entries = _entries(bundle)
+    rows = np.flatnonzero(found.places.starts)
+    starts, sizes = found.places.starts[rows], found.places.sizes[rows]
+    with bundle.file("shp") as file:
+        data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+    none = np.empty((0, 2), np.int64)
+    found.beside = rows[beside_damage(data, starts, sizes, none if entries is None else entries)]
+    found.lost += runs_of(out_of_turn(rows, heads(data, starts)[:, 0]), OUT_OF_TURN)
 
 
 def _is_short(data: mmap.mmap) -> bool:

@@ -12,11 +12,12 @@ import numpy as np
 from ..account import Account
 from ..engine.reading import layer_of
 from ..errors import LayerError
-from ..findings import Lost
+from ..findings import Lost, runs_of
 from ..header import read_header
 from ..models import Header, Recipe, Source, StepCall
 from ..shapefile.edit import without_parts, without_vertices
 from ..shapefile.flaws import backwards, not_finite, open_rings, short_parts
+from ..shapefile.ragged import offsets_of
 from ..shapefile.reader import Reader
 from ..shapefile.types import PATCH, POLYGON, family
 from ..steps.close_rings import close_rings
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..engine.layer import Layer
     from ..shapefile.ragged import Ragged
+    from .doubts import Doubts
 
 __all__ = ["Cures", "prescribe"]
 
@@ -37,6 +39,8 @@ TOLD = {
     "force-right-hand-rule": "rings that ran the wrong way were turned",
     "make-valid": "invalid geometries were made valid",
 }
+#: What is said of rows that lack some of their vertices.
+DROPPED = "vertices of no place were dropped"
 
 
 @dataclass
@@ -70,8 +74,13 @@ class Cures:
         return Counter({TOLD[name]: count for name, count in self.counts.items() if count})
 
 
-def prescribe(source: Source, header: Header | None = None, valid: bool = False) -> Cures:
-    """Find out which steps a layer needs.
+def prescribe(
+    source: Source,
+    header: Header | None = None,
+    valid: bool = False,
+    doubts: Doubts | None = None,
+) -> Cures:
+    """Find out which steps a layer needs, and which of its rows are doubtful.
 
     Parameters
     ----------
@@ -80,6 +89,8 @@ def prescribe(source: Source, header: Header | None = None, valid: bool = False)
     header : Header, optional
     valid : bool
         Whether geometries that are invalid are to be cured.
+    doubts : Doubts, optional
+        Looks at all rows.
 
     Raises
     ------
@@ -91,13 +102,18 @@ def prescribe(source: Source, header: Header | None = None, valid: bool = False)
     with Reader(source) as reader:
         for window in reader.windows():
             layer = layer_of(window, header, reader, cures.account)
+            if doubts is not None:
+                doubts.look(window.records, window.rows)
             if cures.doubt:
                 continue
             try:
                 _examine(layer, cures, valid)
             except LayerError as error:  # records of types that do not go together
                 cures.doubt = str(error)
-    return Cures(doubt=cures.doubt, account=cures.account) if cures.doubt else cures
+    if cures.doubt:
+        cures = Cures(doubt=cures.doubt, account=cures.account)
+    cures.lost += doubts.told() if doubts is not None else []
+    return cures
 
 
 def _examine(layer: Layer, cures: Cures, valid: bool) -> None:
@@ -113,6 +129,7 @@ def _examine(layer: Layer, cures: Cures, valid: bool) -> None:
     gone = np.flatnonzero(after.null & ~before.null)
     reason = "nothing of the shape has a place, a length or an area"
     cures.lost += [Lost(row, 1, "shape", reason) for row in layer.rows[gone].tolist()]
+    cures.lost += runs_of(layer.rows[_bitten(before) & ~after.null], DROPPED)
     if valid and family(after.code) == POLYGON:
         cures.counts["make-valid"] += _invalid(after)
 
@@ -133,6 +150,12 @@ def _cured(flat: Ragged) -> Iterator[tuple[str, Ragged, int]]:
         yield "drop-short-parts", flat, int(short.sum())
     if family(flat.code) == POLYGON and (count := _backwards(flat)):
         yield "force-right-hand-rule", flat, count
+
+
+def _bitten(flat: Ragged) -> NDArray[np.bool_]:
+    """Rows (n,) that have vertices of no place."""
+    found: NDArray[np.bool_] = np.diff(offsets_of(not_finite(flat))[flat.vertex_offsets]) > 0
+    return found
 
 
 def _backwards(flat: Ragged) -> int:

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Literal
 import numpy as np
 
 from ..doctors.diagnosis import Diagnosis
-from ..doctors.shapes import as_they_are, diagnose_shapes
+from ..doctors.shapes import add_doubts, as_they_are, diagnose_shapes
 from ..errors import ReadError
 from ..findings import Lost
 from ..models import Source
@@ -42,6 +42,8 @@ def diagnose(source: Source) -> Diagnosis:
         _add_table(found, bundle)
     else:
         _settle_shapes(found)
+    if found.searched:
+        add_doubts(found, bundle)
     return found
 
 
@@ -59,6 +61,9 @@ def _add_table(found: Diagnosis, bundle: Bundle) -> None:
         found.lost.append(Lost(0, shapes, "attributes", _short(error, found.source)))
         _settle_shapes(found)
         return
+    if found.places is not None:
+        found.places.end_at(rows.count + rows.lost)
+        found.count = shapes = len(found.places.starts)
     found.table = True
     found.repairs.update(rows.repairs)
     found.count = max(shapes, rows.count)
@@ -104,11 +109,9 @@ def _pad(found: Diagnosis, bundle: Bundle) -> None:
     there = found.places
     if there is None or found.count <= len(there.starts):
         return
-    cut = any("ends within" in g.reason for g in there.gone)
     with bundle.file("shp") as file:
         there.spread(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), found.count)
-    reason = "the .shp ends before it" if cut else "the .shp has no record of it"
-    there.extend(found.count, 0, f"{reason}, the .dbf has its row")
+    there.extend(found.count, 0, "the .shp has no record of it, the .dbf has its row")
 
 
 def _settle_shapes(found: Diagnosis, deleted: NDArray[np.int64] = NOT_ONE) -> None:

@@ -16,18 +16,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from ..doctors.crs import examine_crs
 from ..doctors.diagnosis import Diagnosis
 from ..durable import translated
 from ..errors import PlanError, ShpbatchError
-from ..findings import Lost
+from ..findings import Lost, runs_of
 from ..header import read_header
 from ..models import Header, Outcome, Recipe, Source, Task
 from ..publishing.destination import stage
+from ..shapefile.bundle import Bundle
+from ..shapefile.index import HEADER_BYTES
 from ..work.task import do_task
 from ..writing.output import STEM
 from ..writing.rejects import REJECTS
 from .cures import Cures, prescribe
+from .doubts import Doubts
 from .mended import relabelled, write_mended
 from .mending import diagnose
 
@@ -99,8 +104,16 @@ def _prepared(task: Task, folder: Path) -> Prepared:
         source, labels = relabelled(source, header, folder / "labelled")
         if labels:
             header = read_header(source, whole=True, policy=task.policy)
-        cures = prescribe(source, header, task.policy.repair == "valid")
+        cures = prescribe(source, header, task.policy.repair == "valid", _doubts(found))
     return Prepared(source, header, found, cures, labels)
+
+
+def _doubts(found: Diagnosis) -> Doubts:
+    """What is to be looked at of the layer that was put in order."""
+    numbers = found.numbers()
+    beside = found.beside if numbers is None else np.searchsorted(numbers, found.beside)
+    head = Bundle.of(found.source).read("shp", HEADER_BYTES)
+    return Doubts(found.code, np.frombuffer(head, "<f8", 4, 36), beside)
 
 
 @contextmanager
@@ -118,6 +131,7 @@ def _called(name: str, staged: str) -> Iterator[None]:
 def _told(source: Source, ready: Prepared, outcome: Outcome) -> Outcome:
     """The outcome under the name of the source, with all that was saved and lost."""
     lost = [*ready.found.lost, *_by_source(ready, [*ready.cures.lost, *_rejected(outcome)])]
+    lost = _without_doubt_of_lost(lost)
     repairs = ready.found.repairs + ready.labels + ready.cures.told()
     if outcome.features.deleted:
         repairs["rows flagged as deleted were left out"] += outcome.features.deleted
@@ -137,11 +151,29 @@ def _told(source: Source, ready: Prepared, outcome: Outcome) -> Outcome:
     )
 
 
+def _without_doubt_of_lost(told: list[Lost]) -> list[Lost]:
+    """Shapes that are lost are not doubtful as well."""
+    gone = [x for x in told if x.what in ("shape", "feature")]
+    rows = {row for x in gone for row in range(x.row, x.row + x.count)}
+    kept: list[Lost] = []
+    for one in told:
+        if one.what == "doubtful" and rows:
+            among = np.array([r for r in range(one.row, one.row + one.count) if r not in rows], int)
+            kept += runs_of(among, one.reason)
+        else:
+            kept.append(one)
+    return kept
+
+
 def _by_source(ready: Prepared, lost: list[Lost]) -> Iterator[Lost]:
     """Rows of the layer that was put in order as those of its source."""
     numbers = ready.found.numbers()
     for one in lost:
-        yield one if numbers is None else replace(one, row=int(numbers[one.row]))
+        if numbers is None:
+            yield one
+            continue
+        for row in numbers[one.row : one.row + one.count].tolist():
+            yield replace(one, row=row, count=1)
 
 
 def _rejected(outcome: Outcome) -> Iterator[Lost]:

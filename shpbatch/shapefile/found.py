@@ -18,7 +18,7 @@ from .shp import BadRecords, Where, check
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Places", "places"]
+__all__ = ["Places", "heads", "places"]
 
 #: Records that are looked at together.
 WINDOW_BYTES, WINDOW_ROWS = 8 << 20, 32_768
@@ -53,6 +53,15 @@ class Places:
             self.starts = np.concatenate([self.starts, np.zeros(missing, np.int64)])
             self.sizes = np.concatenate([self.sizes, np.zeros(missing, np.int64)])
 
+    def end_at(self, rows: int) -> None:
+        """Believe that there were so many rows where only bytes at the end speak for another."""
+        tail = self.gone[-1] if self.gone else None
+        if tail is None or tail.sure or tail.first != rows or len(self.starts) > rows + 1:
+            return
+        self.gone.pop()
+        self.starts, self.sizes = self.starts[:rows], self.sizes[:rows]
+        self.repairs["bytes behind the records were none"] += 1
+
     def spread(self, data: mmap.mmap, rows: int) -> None:
         """Where there are more rows than records, and numbers are missing: those rows are lost.
 
@@ -61,7 +70,7 @@ class Places:
         whole = np.flatnonzero(self.starts)
         if not len(whole) or len(self.starts) >= rows:
             return
-        numbers = _heads(data, self.starts[whole])[:, 0]
+        numbers = heads(data, self.starts[whole])[:, 0]
         told = numbers - (numbers[0] - whole[0])
         if (np.diff(told) < 1).any() or told[-1] >= rows or told[-1] == whole[-1]:
             return
@@ -72,6 +81,11 @@ class Places:
         lost = np.flatnonzero(starts == 0).tolist()
         reason = "its number is missing among the records"
         self.gone += [Gone(row, 1, 0, reason) for row in lost if row not in known]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the last row has no record, so that there may have been more."""
+        return any(g.first + g.rows == len(self.starts) for g in self.gone)
 
     @property
     def whole(self) -> int:
@@ -123,6 +137,9 @@ def places(data: mmap.mmap, code: int, entries: NDArray[np.int64] | None) -> Pla
     )
     by_row.starts[rows], by_row.sizes[rows] = starts, sizes
     if told.any():
+        same = known[: len(by_row.starts), 0] == by_row.starts[: len(known)]
+        if same.all():
+            by_row.end_at(len(known))
         _unite(data, by_row, known, told)
     _drop_broken(data, code, by_row)
     return by_row
@@ -156,14 +173,14 @@ def _unite(
     is of another state of the file, and the chain alone is believed.
     """
     rows = np.flatnonzero(told)
-    heads = _heads(data, entries[rows, 0])
+    said = heads(data, entries[rows, 0])
     shift = _shift(data, by_row)
-    rows = rows[(heads[:, 0] - rows == shift) & (2 * heads[:, 1] == entries[rows, 1])]
+    rows = rows[(said[:, 0] - rows == shift) & (2 * said[:, 1] == entries[rows, 1])]
     if 2 * len(rows) < len(entries) or not len(rows):
         return
     rows = rows[[entries[r, 1] in allowed_sizes(data, int(entries[r, 0])) for r in rows]]
     chain = np.setdiff1d(np.flatnonzero(by_row.starts), rows)
-    chain = chain[_heads(data, by_row.starts[chain])[:, 0] - chain == shift]
+    chain = chain[heads(data, by_row.starts[chain])[:, 0] - chain == shift]
     # One that holds the head of another has lost bytes of its own.
     own = entries[rows]
     apart = _apart(own[:, 0], own[:, 1], by_row.starts[chain], by_row.sizes[chain])
@@ -189,7 +206,7 @@ def _shift(data: mmap.mmap, by_row: Places) -> int:
     whole = np.flatnonzero(by_row.starts)
     if not len(whole):
         return 1
-    shifts, counts = np.unique(_heads(data, by_row.starts[whole])[:, 0] - whole, return_counts=True)
+    shifts, counts = np.unique(heads(data, by_row.starts[whole])[:, 0] - whole, return_counts=True)
     return int(shifts[counts.argmax()])
 
 
@@ -214,11 +231,11 @@ def _by_row(gone: list[Gone], size: int) -> dict[int, Gone]:
     }
 
 
-def _heads(data: mmap.mmap, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+def heads(data: mmap.mmap | NDArray[np.uint8], starts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Number and length of records, int64 (n, 2)."""
     view = np.frombuffer(data, np.uint8)
-    heads: NDArray[np.int64] = view[starts[:, None] + np.arange(8)].view(">i4").astype(np.int64)
-    return heads
+    found: NDArray[np.int64] = view[starts[:, None] + np.arange(8)].view(">i4").astype(np.int64)
+    return found
 
 
 def _apart(

@@ -31,12 +31,16 @@ FIXED = {0: (4,), 1: (20,), 11: (36, 28), 21: (28,)}
 
 
 class Gone(NamedTuple):
-    """Rows, one after the other, that have no whole record; ``byte`` is where they should be."""
+    """Rows, one after the other, that have no whole record; ``byte`` is where they should be.
+
+    ``sure`` says that there was a record: bytes at the end may be none.
+    """
 
     first: int
     rows: int
     byte: int
     reason: str
+    sure: bool = True
 
 
 @dataclass
@@ -277,12 +281,12 @@ class _Walk:
         if at >= self.end or at == self.declared:
             return
         left = self.end - at
-        if (
-            left < 4
-            or self.declared > self.end
-            or _big(self.data, at) == self.row + self.shift
-            or self._is_told(at)
-        ):
-            self._lose(1, at, f"the file ends within the record, at byte {self.end}")
-        else:
+        begun = left < 4 or _big(self.data, at) == self.row + self.shift or self._is_told(at)
+        if not begun and self.declared < at:
             self.found.repairs[f"{left:,} bytes behind the records were none"] += 1
+            return
+        reason = f"the file ends within the record, at byte {self.end}"
+        if self.declared <= self.end:
+            reason = f"the {left:,} bytes from here on are no record, and may have been several"
+        self.found.gone.append(Gone(self.row, 1, at, reason, sure=begun))
+        self.row += 1
