@@ -329,6 +329,23 @@ def test_a_time_that_gdal_would_alter_is_a_loss(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
+def test_what_is_beside_names_the_features_of_the_file(name: str, tmp_path: Path) -> None:
+    def stamp(gdf: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        hours = pd.to_timedelta(gdf["CNTY_ID"], unit="h")
+        return gdf.assign(at=pd.Timestamp("1950-01-01T00:00:00.5") + hours)
+
+    source = SAMPLES / "census/sids.shp"
+    assert code(run(source, tmp_path, name, [stamp], on_overflow="sidecar")) == "done"
+    numbers = rows(tmp_path / f"sids.{FORMATS[name]}")[0]["CNTY_ID"]
+    beside = pd.read_csv(tmp_path / "sids.overflow.csv")
+    found = pd.to_datetime(beside["value"], format="ISO8601") - pd.Timestamp(
+        "1950-01-01T00:00:00.5"
+    )
+    assert [numbers[row] for row in beside["row"]] == (found / pd.Timedelta(hours=1)).tolist()
+    assert sorted(beside["row"]) == list(range(len(numbers)))
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_surfaces_become_polygons_and_that_is_told(name: str, tmp_path: Path) -> None:
     source = layer_path("corpus:shapelib-a2ad7b3/mpatch3.shp")
     report = run(source, tmp_path, name)

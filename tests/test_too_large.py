@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyogrio
 import pytest
 import shapefiles as make
@@ -146,6 +148,29 @@ def test_format(chain: str, tmp_path: Path) -> None:
     split = ran(path, tmp_path / "split", chain, on_too_large="split")
     names = [name for name, _ in rows(sinks(split))]
     assert [name for name, _ in rows([tmp_path / "out/roads.gpkg"])] == names
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("options", [{"format": "GPKG"}, {"on_too_large": "format"}])
+def test_what_is_beside_is_of_all_sets(options: dict[str, str], tmp_path: Path) -> None:
+    def stamp(gdf: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        hours = pd.to_timedelta(np.arange(len(gdf)), unit="h")
+        return gdf.assign(
+            at=pd.Timestamp("1950-01-01T00:00:00.5") + hours, long=["x" * 300] * len(gdf)
+        )
+
+    given = {"on_too_large": "split", **options}
+    assert (
+        ran(roads(tmp_path / "in"), tmp_path, [stamp], on_overflow="sidecar", **given).status
+        == "done"
+    )
+    found = pd.read_csv(tmp_path / "roads.overflow.csv")
+    assert set(found["field"]) == {"at"}
+    assert found["row"].tolist() == list(range(40))
+    hours = (
+        pd.to_datetime(found["value"], format="ISO8601") - pd.Timestamp("1950")
+    ).dt.total_seconds()
+    assert (hours // 3600).tolist() == list(range(40))
 
 
 @pytest.mark.usefixtures("small")

@@ -22,12 +22,12 @@ from ..crs.identity import identified
 from ..errors import WriteError
 from ..models import Header
 from ..policy import Policy
-from ..shapefile.spilled import OVERFLOW
+from ..shapefile.spilled import OVERFLOW, Spilled
 from ..sinks import unique
 from ..writing.output import STEM, Output
 from .compare import Digest, same_crs
 from .joined import Table, joined
-from .table import GEOMETRY, Staging
+from .table import GEOMETRY, Left, Staging
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,7 +55,7 @@ _DAY = "1980-01-01T00:00:00Z"
 
 @dataclass(frozen=True)
 class Target:
-    """The one file: where GDAL sees it, and what it is to be."""
+    """The one file: where GDAL sees it, what it is to be, whether features keep their order."""
 
     path: Path
     layer: str
@@ -63,6 +63,7 @@ class Target:
     header: Header
     crs: str | None
     geometry: str
+    in_order: bool = False
 
 
 def become(volumes: Sequence[Output], sink: Path, account: Account, policy: Policy) -> None:
@@ -87,9 +88,12 @@ def become(volumes: Sequence[Output], sink: Path, account: Account, policy: Poli
     """
     folder = volumes[0].folder
     with ours(folder) as own:
-        whole = put(volumes, own / f"{STEM}{sink.suffix}", sink.stem, account, policy)
-    aside = (OVERFLOW,) if policy.on_overflow == "sidecar" and not whole else ()
-    kept = (sink.suffix[1:], *BESIDE, *aside)
+        left = put(volumes, own / f"{STEM}{sink.suffix}", sink.stem, account, policy)
+    beside = folder / f"{STEM}.{OVERFLOW}"
+    beside.unlink(missing_ok=True)  # of the first of them
+    if policy.on_overflow == "sidecar":
+        Spilled(beside).add(left)
+    kept = (sink.suffix[1:], *BESIDE, OVERFLOW)
     for path in folder.iterdir():
         extension = path.name[len(STEM) + 1 :]
         if extension == "shp.xml":
@@ -100,8 +104,8 @@ def become(volumes: Sequence[Output], sink: Path, account: Account, policy: Poli
 
 def put(
     volumes: Sequence[Output], path: Path, layer: str, account: Account, policy: Policy
-) -> bool:
-    """Write a layer to a file, or add it to one; whether all values are whole in it."""
+) -> list[Left]:
+    """Write a layer to a file, or add it to one; give the values that are not whole in it."""
     output, suffix = volumes[0], path.suffix
     header = replace(output.header, fields=output.fields)
     wanted = output.header.field_names()
@@ -113,8 +117,10 @@ def put(
         text = "surfaces of a MultiPatch are written as polygons with Z"
         account.lose(text, sum(o.count for o in volumes))
     staging = joined([_staging(o, names, suffix in WITH_M, account) for o in volumes])
-    whole = staging.restore()
+    left = staging.restore()
     target = _target(path, layer, header, names, account)
+    if left and policy.on_overflow == "sidecar":  # which names features by their place
+        target = replace(target, in_order=True)
     with _quiet():
         try:
             digest = _write(target, staging)
@@ -126,11 +132,11 @@ def put(
             ) from None
         if policy.proof:
             _prove(target, staging, digest)
-    return whole
+    return left
 
 
 def _staging(output: Output, names: list[str], with_m: bool, account: Account) -> Staging:
-    header = replace(output.header, fields=output.fields)
+    header = replace(output.header, fields=output.fields, count=output.count)
     return Staging(output.folder / f"{STEM}.shp", header, names, with_m, account)
 
 
@@ -189,7 +195,7 @@ def _options(target: Target, staging: Table) -> dict[str, Any]:
         fid = unique(["fid"], [*staging.names, target.geometry])[0]
         return {"GEOMETRY_NAME": target.geometry, "FID": fid}
     # Its index keeps features in another order, and takes no null.
-    return {"SPATIAL_INDEX": "NO" if _has_null(staging) else "YES"}
+    return {"SPATIAL_INDEX": "NO" if target.in_order or _has_null(staging) else "YES"}
 
 
 def _has_null(staging: Table) -> bool:
@@ -224,7 +230,7 @@ def _prove(target: Target, staging: Table, meant: Digest) -> None:
             f"what was written has {found.count:,} features instead of {meant.count:,}",
             "write-incomplete",
         )
-    if told := found.differs(meant, ordered=target.suffix != ".fgb"):
+    if told := found.differs(meant, ordered=target.in_order or target.suffix != ".fgb"):
         raise WriteError(
             f"the proof of what was written failed: {told} not read back as meant",
             "write-differs",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from .table import Staging
+from .table import Left, Staging
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,8 +24,8 @@ class Table(Protocol):
     def schema(self) -> pa.Schema:
         """The schema of all tables, the geometry last."""
 
-    def restore(self) -> bool:
-        """Take back values that were too wide; whether that is all of them."""
+    def restore(self) -> list[Left]:
+        """Take back values that were too wide; give those that stay outside."""
 
     def has_measures(self) -> bool:
         """Whether vertices have measures."""
@@ -52,10 +52,14 @@ class Joined:
         schemas = [s.schema() for s in self.stagings]
         return pa.unify_schemas(schemas, promote_options="permissive")
 
-    def restore(self) -> bool:
-        """Take back values that were too wide; whether that is all of them."""
-        whole = [s.restore() for s in self.stagings]
-        return all(whole)
+    def restore(self) -> list[Left]:
+        """Take back values that were too wide; give those that stay outside, by rows of all."""
+        left: list[Left] = []
+        first = 0
+        for staging in self.stagings:
+            left += [(first + row, at, name, text) for row, at, name, text in staging.restore()]
+            first += staging.header.count
+        return left
 
     def has_measures(self) -> bool:
         """Whether vertices of any have measures."""

@@ -39,7 +39,7 @@ def pack(layers: Mapping[str, Sequence[Output]], account: Account, policy: Polic
     with ours(folder) as own:
         path = own / f"{STEM}.gpkg"
         for name, volumes in layers.items():
-            if not put(volumes, path, name, account, policy) and policy.on_overflow == "sidecar":
+            if put(volumes, path, name, account, policy) and policy.on_overflow == "sidecar":
                 account.lose(f"layer {name}: there is no .{OVERFLOW} beside a package", 1)
         styles = [found for name, v in layers.items() if (found := _style(name, v[0].folder))]
         if styles:

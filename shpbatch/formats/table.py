@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..engine.layer import Layer
 
-__all__ = ["GEOMETRY", "Staging", "WholeColumn"]
+__all__ = ["GEOMETRY", "Left", "Staging", "WholeColumn"]
 
 #: Name of the geometry column while it is on its way; no .dbf has such a long one.
 GEOMETRY = "wkb_geometry_of_shpbatch"
@@ -35,6 +35,10 @@ NULL_SIZE = 4
 _ZONE = re.compile(r"(Z|[+-]\d\d(:?\d\d)?)$")
 #: From here on not every whole number is a float64.
 EXACT = float(2**53)
+
+
+#: A value that is not in the layer: its row there, place and name of its field, the value.
+Left = tuple[int, int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +91,22 @@ class Staging:
             return self.whole[at].values.type
         return ARROW_TYPES[self.header.fields[at].arrow]
 
-    def restore(self) -> bool:
-        """Take back values that were too wide for the ``.dbf``; whether that is all of them."""
+    def restore(self) -> list[Left]:
+        """Take back values that were too wide for the ``.dbf``; give those that stay outside."""
         found: dict[str, list[tuple[int, str]]] = {}
         for row, name, value in read_spilled(self.shp.with_suffix(f".{OVERFLOW}")):
             found.setdefault(name, []).append((row, value))
-        complete = True
+        left: list[Left] = []
         for name, pairs in found.items():
             at = self.header.field_names().index(name)
             values = _typed([v for _, v in pairs], self.header.fields[at])
             if values is None:
-                complete = False
+                left += [(row, at, self.names[at], value) for row, value in pairs]
                 text = f"field {self.names[at]}: values are not kept whole"
                 self.account.lose(text, len(pairs), pairs[0][1])
                 continue
             self.whole[at] = WholeColumn(np.array([row for row, _ in pairs]), values)
-        return complete
+        return left
 
     def has_measures(self) -> bool:
         """Whether vertices have measures; where they have Z, that only they themselves tell."""
