@@ -12,13 +12,15 @@ import pytest
 import shapefiles as make
 import shapely
 
+import shpbatch
 from shpbatch.engine.reading import read_layer
 from shpbatch.errors import ReadError, StepError
 from shpbatch.formats import gdal
-from shpbatch.formats.gdal import lent, read_shapes
+from shpbatch.formats.gdal import read_shapes
 from shpbatch.formats.other import load_other
-from shpbatch.models import Outcome, Source
+from shpbatch.models import Outcome
 from shpbatch.parser import shp_parser
+from shpbatch.shapefile.reader import Reader
 
 LINE = make.poly(3, [(0, 0), (1, 1)])
 RECORDS = [LINE, make.NULL, make.poly(3, [(0, 0), (1, 1), (2, 0)], [(5, 5), (6, 6)]), LINE]
@@ -48,57 +50,18 @@ def lines(folder: Path, **members: bytes | None) -> Path:
     return make.layer(folder, RECORDS, 3, **members)
 
 
-def shapes(source: Source, *rows: int) -> list[str | None]:
-    found = read_shapes(source, np.array(rows, dtype=np.int64))
-    return [None if g is None else shapely.to_wkt(g, trim=True) for g in found]
+def read(path: Path, *rows: int) -> Any:
+    with Reader(make.source(path)) as reader:
+        records = reader.window(0, reader.count).records.take(np.array(rows, dtype=np.int64))
+        return read_shapes(records, reader.code)
+
+
+def shapes(path: Path, *rows: int) -> list[str | None]:
+    return [None if g is None else shapely.to_wkt(g, trim=True) for g in read(path, *rows)]
 
 
 def fails(*args: Any, **options: Any) -> Any:
     raise RuntimeError("does not want to")
-
-
-# --- lending ------------------------------------------------------------------
-
-
-def test_lending_leaves_no_trace(tmp_path: Path) -> None:
-    path = make.write(tmp_path / "src", "odd !\nname", shx=None)
-    before = make.snapshot(path.parent)
-    with lent(make.source(path)) as found:
-        members = sorted(p.name for p in found.parent.iterdir())
-        assert members == ["layer.dbf", "layer.shp", "layer.shx"]
-        assert found.with_suffix(".shx").read_bytes() == make.shp_bytes()[1]
-        assert found.read_bytes() == path.read_bytes()
-    assert not found.parent.exists()
-    assert make.snapshot(path.parent) == before
-
-
-def test_lending_leaves_no_trace_after_an_error(tmp_path: Path) -> None:
-    path = make.write(tmp_path)
-    with pytest.raises(ZeroDivisionError), lent(make.source(path)) as found:
-        raise ZeroDivisionError
-    assert not found.parent.exists()
-    assert path.exists()
-
-
-def test_an_index_that_is_of_no_use_is_not_lent(tmp_path: Path) -> None:
-    path = make.write(tmp_path, shx=b"text" * 50)
-    with lent(make.source(path)) as found:
-        assert found.with_suffix(".shx").read_bytes() == make.shp_bytes()[1]
-    assert path.with_suffix(".shx").read_bytes() == b"text" * 50
-
-
-def test_a_layer_without_a_dbf_is_lent_without_one(tmp_path: Path) -> None:
-    with lent(make.source(make.write(tmp_path, dbf=None))) as found:
-        assert sorted(p.name for p in found.parent.iterdir()) == ["layer.shp", "layer.shx"]
-
-
-def test_members_of_a_zip_are_lent_as_files(tmp_path: Path) -> None:
-    path = lines(tmp_path / "src")
-    archive = make.zipped(tmp_path / "z.zip", path.parent, "sub/")
-    source = Source(str(archive), "z.zip/sub/a.shp", "sub/a.shp")
-    with lent(source) as found:
-        assert found.read_bytes() == path.read_bytes()
-    assert shapes(source, 0, 1, 2) == WKT[:3]
 
 
 # --- reading with GDAL --------------------------------------------------------
@@ -106,14 +69,14 @@ def test_members_of_a_zip_are_lent_as_files(tmp_path: Path) -> None:
 
 def test_rows_are_read_with_pyogrio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gdal, "_with_fiona", fails)
-    assert shapes(make.source(lines(tmp_path)), 0, 1, 2, 3) == WKT
+    assert shapes(lines(tmp_path), 0, 1, 2, 3) == WKT
 
 
 def test_rows_are_read_with_fiona_where_pyogrio_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pyogrio.raw, "read", fails)
-    assert shapes(make.source(lines(tmp_path)), 0, 1, 2, 3) == WKT
+    assert shapes(lines(tmp_path), 0, 1, 2, 3) == WKT
 
 
 @pytest.mark.parametrize("door", ["pyogrio", "fiona"])
@@ -123,30 +86,34 @@ def test_rows_are_read_in_any_order(
 ) -> None:
     if door == "fiona":
         monkeypatch.setattr(pyogrio.raw, "read", fails)
-    assert shapes(make.source(lines(tmp_path)), *rows) == [WKT[i] for i in rows]
+    assert shapes(lines(tmp_path), *rows) == [WKT[i] for i in rows]
 
 
 def test_what_neither_can_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pyogrio.raw, "read", fails)
     monkeypatch.setattr(gdal, "_with_fiona", fails)
     with pytest.raises(ReadError, match=r"neither pyogrio \(does not want to\) nor fiona") as error:
-        shapes(make.source(lines(tmp_path)), 0)
+        shapes(lines(tmp_path), 0)
     assert error.value.code == "gdal-failed"
 
 
-def test_a_missing_index_is_rebuilt_for_gdal_but_not_beside_the_source(
+def test_gdal_sees_a_file_of_its_own_that_goes_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHAPE_RESTORE_SHX", "YES")
-    path = lines(tmp_path, shx=None)
+    seen, found = [], pyogrio.raw.read
+    monkeypatch.setattr(pyogrio.raw, "read", lambda p, **o: (seen.append(p), found(p, **o))[1])
+    path = lines(tmp_path / "odd !\nname", shx=None)
     before = make.snapshot(tmp_path)
-    assert shapes(make.source(path), 2, 0) == [WKT[2], WKT[0]]
+    assert shapes(path, 2, 0) == [WKT[2], WKT[0]]
     assert make.snapshot(tmp_path) == before
+    assert not Path(seen[0]).is_relative_to(tmp_path)
+    assert not seen[0].parent.exists()
 
 
 def test_heights_are_read(tmp_path: Path) -> None:
     path = make.layer(tmp_path, [make.point_zm(1, 2, 3, 4), make.NULL], 11)
-    found = read_shapes(make.source(path), np.array([1, 0]))
+    found = read(path, 1, 0)
     assert found[0] is None
     assert shapely.get_z(found[1]) == 3
 
@@ -161,7 +128,7 @@ def run(path: Path, out: Path, recipe: Any) -> Outcome:
 MIXED = [LINE, make.point(7, 8), make.NULL, LINE]
 
 
-def test_records_of_another_type_are_read_with_gdal(tmp_path: Path) -> None:
+def test_records_of_another_type_are_read_by_their_own(tmp_path: Path) -> None:
     layer = read_layer(make.source(make.layer(tmp_path, MIXED, 3)))
     found = layer.geometry()
     assert [None if g is None else g.wkt for g in found] == [
@@ -170,9 +137,75 @@ def test_records_of_another_type_are_read_with_gdal(tmp_path: Path) -> None:
         None,
         "LINESTRING (0 0, 1 1)",
     ]
-    assert layer.account.notes == {
-        "geometry read with GDAL: record 2 is of another type than the layer": 4
-    }
+    assert not layer.account.notes
+
+
+def line_m(x: float) -> bytes:
+    """Content of a PolyLineM record."""
+    return (
+        struct.pack("<i", 23)
+        + make.poly(3, [(x, 0), (x + 1, 1)])[4:]
+        + struct.pack("<4d", 5, 6, 5, 6)
+    )
+
+
+@pytest.mark.parametrize("chain", ["swap-xy", "remove-duplicate-vertices", "make-valid ! swap-xy"])
+def test_one_of_another_type_leaves_the_others_as_they_are(
+    chain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [line_m(0), make.poly(3, [(1, 0), (1, 0), (2, 1)]), make.NULL, line_m(2), line_m(3)]
+    path = make.layer(tmp_path / "src", records, 23)
+    made, notes = [], []
+    for rows in (9, 2, 1):
+        monkeypatch.setattr("shpbatch.shapefile.reader.WINDOW_ROWS", rows)
+        outcome = run(path, tmp_path / str(rows), chain)
+        assert outcome.status == "done", outcome.reason
+        made.append((tmp_path / str(rows) / "a.shp").read_bytes())
+        notes.append(outcome.notes)
+    assert made == made[:1] * 3
+    assert notes == notes[:1] * 3
+    assert "records of another type than the layer's became of its own (1)" in notes[0]
+    vertices = read_layer(make.source(tmp_path / "9/a.shp")).vertices()
+    told = vertices.m[vertices.m > -1e38]
+    assert told.tolist() == [5, 6, 5, 6, 5, 6]
+
+
+def test_what_a_type_has_not_is_told_where_records_become_of_it(tmp_path: Path) -> None:
+    records = [LINE, line_m(0), patch([(0, 0, 1), (0, 1, 1), (1, 1, 1), (0, 0, 1)])]
+    path = make.layer(tmp_path / "src", records[:2], 3)
+    outcome = run(path, tmp_path / "out", "swap-xy")
+    told = "M values of geometries are dropped, as the layer has none (1, the first 'FID 1')"
+    assert told in outcome.notes
+    path = make.layer(tmp_path / "other", records, 3)
+    assert run(path, tmp_path / "out2", "swap-xy").code == "mixed-types"
+
+
+def test_a_multipatch_that_was_moved_is_where_it_was_moved_to(tmp_path: Path) -> None:
+    records = [patch([(x, 0, 1), (x, 1, 1), (x + 1, 1, 1), (x, 0, 1)]) for x in (0, 5)]
+    path = make.layer(tmp_path / "src", records, 31)
+    outcome = run(path, tmp_path / "out", "swap-xy ! centroid")
+    assert outcome.status == "done", outcome.reason
+    points = read_layer(make.source(tmp_path / "out/a.shp")).geometry()
+    assert shapely.get_y(points).round(3).tolist() == [0.333, 5.333]
+
+
+def test_broken_multipatches_are_left_out_where_they_are_to_be(tmp_path: Path) -> None:
+    records = [patch([(x, 0, 1), (x, 1, 1), (x + 1, 1, 1), (x, 0, 1)]) for x in (0, 5)]
+    path = make.layer(tmp_path / "src", records, 31)
+    path.write_bytes(path.read_bytes()[:-20])
+    (outcome,) = shpbatch.run(
+        path, tmp_path / "out", "centroid", on_bad_record="skip", method="inline"
+    ).outcomes
+    assert (outcome.status, outcome.features.unreadable) == ("done", 1), outcome.reason
+
+
+def test_measures_of_a_multipatch_that_gdal_does_not_give_are_told(tmp_path: Path) -> None:
+    record = patch([(0, 0, 1), (0, 1, 1), (1, 1, 1), (0, 0, 1)])
+    records = [record + struct.pack("<6d", 7, 8, 7, 8, 8, 7), record, make.NULL]
+    path = make.layer(tmp_path / "src", records, 31)
+    told = "segmentize dropped the M values of features (1, the first 'FID 0')"
+    assert told in run(path, tmp_path / "out", "segmentize 0.5").notes
+    assert "dropped" not in str(run(path, tmp_path / "same", "filter --bbox=0,0,1,1").notes)
 
 
 def test_records_of_another_type_are_carried_as_they_are(tmp_path: Path) -> None:

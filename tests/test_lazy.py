@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import shapefiles as make
 
+from shpbatch.engine import decoding
 from shpbatch.engine import layer as layers
 from shpbatch.models import Recipe, Task
 from shpbatch.parser import run_alone
 from shpbatch.recipes.recipe import parse_chain
-from shpbatch.shapefile import encode, shapes, values, vertices
+from shpbatch.shapefile import encode, values, vertices
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 SIDS = SAMPLES / "census/sids.shp"
@@ -49,9 +50,9 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(module, name, counted)
 
-    counting(layers, "decode", "vertices")
+    counting(decoding, "decode", "vertices")
     counting(layers, "encode", "records")
-    counting(shapes, "to_shapes", "geometries")
+    counting(decoding, "to_shapes", "geometries")
     counting(vertices, "from_shapes", "taken apart")
     counting(values, "decode_cells", "column")
     return found

@@ -30,6 +30,7 @@ from .aspects import (
     find_field,
 )
 from .columns import VIRTUAL_TYPES, without_bad_values
+from .decoding import with_m
 from .fit import fit
 from .layer import Layer
 from .moves import tell_changed
@@ -205,10 +206,10 @@ def _note_lost(
         return
     rows = np.arange(len(before)) if rows is None else rows
     there = ~(shapely.is_missing(after.shapes) | shapely.is_empty(after.shapes))
-    for name, has in {"Z": shapely.has_z, "M": shapely.has_m}.items():
-        had = has(before.shapes) & ~shapely.is_empty(before.shapes)
-        lost = np.unique(rows[had[rows] & there & ~has(after.shapes)])
-        if step.absent == "merged" and not has(after.shapes).any():
+    for name, of in {"Z": lambda layer: shapely.has_z(layer.shapes), "M": with_m}.items():
+        had, has = of(before) & ~shapely.is_empty(before.shapes), of(after)
+        lost = np.unique(rows[had[rows] & there & ~has])
+        if step.absent == "merged" and not has.any():
             lost = np.flatnonzero(had)  # also of those that are part of others now
         if len(lost):
             first = f"FID {before.rows[lost[0]]}"

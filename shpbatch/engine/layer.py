@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..account import Account
-from ..errors import ReadError, StepError
+from ..errors import StepError
 from ..header import shape_code
 from ..models import Header
 from ..shapefile.columns import Slice, array_of
 from ..shapefile.encode import encode
 from ..shapefile.ragged import Ragged
 from ..shapefile.records import NO_RECORDS, Records, join_records
-from ..shapefile.shp import Declined, decode, record_ranges
+from ..shapefile.shp import decode, record_ranges
 from . import aspects
 from .aspects import find_field
 from .moves import put_coords, put_shapes, put_vertices
@@ -60,8 +60,6 @@ class Layer:
         What was split off this layer: layers of another kind of geometry, which they tell.
     account : Account
         Where the engine counts; shared by all layers of one task.
-    fallback : callable or None
-        Gives shapely geometries of rows that the codec declines.
     """
 
     header: Header
@@ -77,9 +75,6 @@ class Layer:
     kind: str = ""
     beside: tuple[Layer, ...] = ()
     account: Account = field(default_factory=Account, compare=False)
-    fallback: Callable[[NDArray[np.int64]], NDArray[np.object_]] | None = field(
-        default=None, compare=False
-    )
     _cache: dict[Any, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
@@ -148,26 +143,16 @@ class Layer:
         return layer.take(np.flatnonzero(~made.lost))
 
     def _made(self) -> Shapes:
-        """Shapes of the records; from GDAL where the codec declines them."""
-        from ..shapefile.shapes import Shapes, to_shapes
+        """Shapes of the records, or of the vertices that steps changed."""
+        from .decoding import shapes_of, shapes_of_records
 
-        try:
-            if self.ragged is None and self.records is not None:
-                self._cache["vertices"] = decode(self.records, self.code)
-            made = to_shapes(self.vertices())
-        except Declined as reason:
-            shapes = self._by_fallback(reason)
-            none = np.zeros(len(self), dtype=bool)
-            return Shapes(shapes, none, none)
+        if self.ragged is None and self.records is not None:
+            made = shapes_of_records(self.records, self.code, self.account)
+        else:
+            made = shapes_of(self.vertices(), self.account)
         cured = "unclosed rings, or rings of too few points, were closed"
         self.account.note(cured, int(made.cured.sum()))
         return made
-
-    def _by_fallback(self, reason: Declined) -> NDArray[np.object_]:
-        if self.fallback is None:
-            raise StepError(f"the geometry cannot be decoded: {reason}", "declined") from None
-        self.account.note(f"geometry read with GDAL: {reason}", len(self))
-        return self.fallback(self.rows)
 
     def vertices(self) -> Ragged:
         """The vertices of all rows, no geometry object made where no step made one."""
@@ -185,10 +170,9 @@ class Layer:
         code = shape_code(self.header) if changed.any() else self.code
         if self.shapes is not None and (changed.all() or code != self.code):
             return self._taken_apart(code)
-        try:
-            return decode(self.encoded(code), code)
-        except Declined as reason:  # records of several types become the layer's own
-            return self._normalised(code, reason)
+        from .decoding import vertices_of
+
+        return vertices_of(self.encoded(code), code)
 
     def _is_blank(self) -> bool:
         return self.shapes is not None and all(s is None for s in self.shapes)
@@ -201,17 +185,6 @@ class Layer:
             self._cache[code] = from_shapes(self.geometry(), code)
         found: Ragged = self._cache[code]
         return found
-
-    def _normalised(self, code: int, reason: Declined) -> Ragged:
-        from ..shapefile.vertices import from_shapes, misfits
-
-        shapes = self.geometry()
-        if misfits(shapes, code).any():
-            raise ReadError(
-                f"{reason}, and cannot become one of it: the shape type in the header is wrong",
-                "mixed-types",
-            )
-        return from_shapes(shapes, code)
 
     def bounds(self) -> NDArray[np.float64]:
         """Boxes (n, 4), as the records have them where no step changed the geometry."""

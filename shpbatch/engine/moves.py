@@ -11,7 +11,9 @@ from ..errors import StepError
 from ..shapefile.edit import same_rows
 from ..shapefile.encode import encode
 from ..shapefile.ragged import Ragged, ring_reversed
-from ..shapefile.records import HEAD, Records, join_records
+from ..shapefile.records import HEAD, join_records
+from ..shapefile.types import has_m, has_z
+from .decoding import with_measures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +32,7 @@ def put_coords(layer: Layer, coords: NDArray[np.float64]) -> Layer:
             "row-mismatch",
         )
     moved = ring_reversed(before, before.moved(coords))
+    _tell_converted(layer, np.ones(len(layer), bool))
     return replace(layer, ragged=moved, code=moved.code, records=None, shapes=None, origin=None)
 
 
@@ -55,16 +58,38 @@ def put_vertices(layer: Layer, made: Ragged) -> Layer:
     same = np.ones(len(layer), bool) if made is before else same_rows(before, made)
     if same.all() and (layer.shapes is None or not layer.changed().any()):
         return layer
-    records, kept = None, layer.encoded(made.code)
-    if same.any() and _of_type(kept, made.code):
-        new = encode(made.take(np.flatnonzero(~same)))
-        records = join_records(kept.take(np.flatnonzero(same)), new, ~same)
+    _tell_converted(layer, ~same)
+    records = None
+    if same.any():
+        kept = layer.encoded(made.code).take(np.flatnonzero(same))
+        records = join_records(kept, encode(made.take(np.flatnonzero(~same))), ~same)
     return replace(layer, ragged=made, code=made.code, records=records, shapes=None, origin=None)
 
 
-def _of_type(records: Records, code: int) -> bool:
-    """Whether records can stand beside those of a type: no other type is among them."""
-    return bool(np.isin(records.words(HEAD, "<i4"), (0, code)).all())
+def _tell_converted(layer: Layer, rows: NDArray[np.bool_]) -> None:
+    """Count the records of another type than the layer's that become of its own here."""
+    if layer.records is None or layer.ragged is not None:
+        return
+    types = layer.records.words(HEAD, "<i4")
+    odd = np.flatnonzero(rows & ~np.isin(types, (0, layer.code)))
+    if not len(odd):
+        return
+    account, numbers = layer.account, layer.rows[odd]
+    account.note("records of another type than the layer's became of its own", len(odd))
+    flat = np.array([not has_z(kind) for kind in types[odd].tolist()])
+    told = {
+        "Z values of geometries are dropped, as the layer has none": ~flat
+        & (not has_z(layer.code)),
+        "geometries have no Z in a layer that has, and are written with 0": flat
+        & has_z(layer.code),
+    }
+    if not has_m(layer.code):
+        told["M values of geometries are dropped, as the layer has none"] = with_measures(
+            layer.records.take(odd)
+        )
+    for text, lost in told.items():
+        if lost.any():
+            account.lose(text, int(lost.sum()), f"FID {numbers[lost][0]}")
 
 
 def tell_changed(step: str, before: Layer, after: Layer) -> None:

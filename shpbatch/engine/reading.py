@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..account import Account
 from ..header import read_header
@@ -13,10 +12,6 @@ from ..shapefile.columns import LEFT_OUT, Slice, Whole
 from ..shapefile.reader import Reader, Window
 from .columns import Body
 from .layer import Layer
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 __all__ = ["layer_of", "read_layer"]
 
@@ -56,7 +51,6 @@ def layer_of(window: Window, header: Header, reader: Reader, account: Account) -
         code=reader.code,
         records=window.records,
         account=account,
-        fallback=partial(_shapes, reader, window),
     )
     return _with_whole(layer, reader) if reader.whole_values else layer
 
@@ -79,11 +73,3 @@ def _with_whole(layer: Layer, reader: Reader) -> Layer:
         else:
             columns[at] = Whole(array, texts, LEFT_OUT[field.type])
     return replace(layer, columns=tuple(columns))
-
-
-def _shapes(reader: Reader, window: Window, rows: NDArray[np.int64]) -> NDArray[np.object_]:
-    """Shapes from GDAL, which gives a null where a record is broken: that is looked at first."""
-    from ..formats.gdal import read_shapes
-
-    reader.good(window.records, window.rows)
-    return read_shapes(reader.source, rows)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .ragged import NO_DATA, Ragged
 from .records import Records, run_mask
-from .types import PATCH, POINT, WITH_PARTS, family, has_z
+from .types import PATCH, POINT, WITH_PARTS, family, has_m, has_z
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -152,10 +152,18 @@ def _measure_range(
 
 
 def as_type(ragged: Ragged, code: int) -> Ragged:
-    """The same vertices as another type of the family: a new Z is 0, a new M "no data"."""
+    """The same vertices as another type of the family.
+
+    A new Z is 0, a new M "no data"; what the type has not is dropped.
+    """
     coords, m, with_m = ragged.coords, ragged.m, ragged.with_m
     if has_z(code) and coords.shape[1] == 2:
         coords = np.column_stack([coords, np.zeros(len(coords))])
-    if 20 < code < 30 and m is None:
-        m, with_m = np.full(len(coords), 10 * NO_DATA), np.ones(len(ragged), dtype=bool)
+    elif not has_z(code):
+        coords = np.ascontiguousarray(coords[:, :2])
+    if not has_m(code):
+        m = with_m = None
+    elif 20 < code < 30:  # all rows have it
+        known = np.full(len(coords), np.nan) if m is None else m
+        m, with_m = np.where(np.isnan(known), 10 * NO_DATA, known), np.ones(len(ragged), bool)
     return replace(ragged, code=code, coords=coords, m=m, with_m=with_m)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["HEADER_BYTES", "MAGIC", "Index", "build_shx", "chain", "load_index"]
+__all__ = ["HEADER_BYTES", "MAGIC", "Index", "chain", "load_index"]
 
 HEADER_BYTES = 100
 MAGIC = 9994
@@ -245,11 +245,3 @@ def _walk(data: mmap.mmap, bundle: Bundle, skip: bool = False) -> NDArray[np.int
             "chain-broken",
         )
     return _entries(starts, lengths)
-
-
-def build_shx(bundle: Bundle) -> bytes:
-    """The bytes of a ``.shx`` for a layer that lacks one."""
-    records = chain(bundle)
-    header = bytearray(bundle.read("shp", HEADER_BYTES))
-    struct.pack_into(">i", header, 24, (HEADER_BYTES + 8 * len(records)) // 2)
-    return bytes(header) + records.astype(">i4").tobytes()

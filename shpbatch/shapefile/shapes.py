@@ -16,7 +16,7 @@ from .types import LINE, MULTIPOINT, PATCH, POINT, family, has_z
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LOST", "Shapes", "owners", "to_shapes"]
+__all__ = ["LOST", "Shapes", "measured", "owners", "to_shapes"]
 
 #: What is said of a row that is `Shapes.lost`.
 LOST = (
@@ -61,7 +61,7 @@ def to_shapes(ragged: Ragged) -> Shapes:
         raise Declined("a MultiPatch is no geometry of GEOS")
     sizes = np.diff(ragged.vertex_offsets)
     full = np.flatnonzero(sizes)
-    told = _measured(ragged)[full]
+    told = measured(ragged)[full]
     if told.any() and not told.all():
         return _with_and_without(ragged)
     kind = _Maker.of(ragged, bool(told.any()))
@@ -158,7 +158,7 @@ def _ends_differ(coords: NDArray[np.float64], rings: NDArray[np.int64]) -> bool:
     return bool((coords[rings[:-1], 2] != coords[rings[1:] - 1, 2]).any())
 
 
-def _measured(ragged: Ragged) -> NDArray[np.bool_]:
+def measured(ragged: Ragged) -> NDArray[np.bool_]:
     """Rows of which a measure is told: others have none, or "no data" at all vertices."""
     if ragged.m is None or not (ragged.m > NO_DATA).any():
         return np.zeros(len(ragged), dtype=bool)
@@ -167,7 +167,7 @@ def _measured(ragged: Ragged) -> NDArray[np.bool_]:
 
 def _with_and_without(ragged: Ragged) -> Shapes:
     """Geometries of rows some of which have measures."""
-    told = _measured(ragged)
+    told = measured(ragged)
     some, others = _alone(ragged, told), _alone(ragged, ~told)
     shapes = np.where(told, some.shapes, others.shapes)
     return Shapes(shapes, some.cured | others.cured, some.lost | others.lost)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine.decoding import vertices_of
 from ..errors import LayerError, SourceError, WriteError
 from ..models import Field, Source
 from ..shapefile.cast import Cast, as_wide, cast_cells
 from ..shapefile.columns import Missing, Slice, array_of, cells_of, joined
 from ..shapefile.reader import Reader
-from ..shapefile.shp import Declined, decode
 from ..shapefile.spilled import OVERFLOW, read_spilled
 from .output import STEM, Kept, Made, Output
 
@@ -55,7 +55,7 @@ def prove(output: Output) -> None:
             _overflow(output)
     except WriteError:
         raise
-    except (LayerError, SourceError, OSError, Declined) as error:
+    except (LayerError, SourceError, OSError) as error:
         raise _incomplete(str(error)) from None
 
 
@@ -69,7 +69,7 @@ def prove_encoded(made: Made, code: int) -> None:
     """
     if made.ragged is None or made.records is None:
         return
-    if not _same_vertices(decode(made.records, code), made.ragged):
+    if not _same_vertices(vertices_of(made.records, code), made.ragged):
         raise _differs("vertices are not read back as they were meant")
 
 
@@ -187,13 +187,24 @@ def _same_cells(
 
 
 def _same_vertices(found: Ragged, meant: Ragged) -> bool:
+    (with_m, m), (has_m, meant_m) = _measures(found), _measures(meant)
     return (
         np.array_equal(found.coords, meant.coords, equal_nan=True)
         and np.array_equal(found.part_offsets, meant.part_offsets)
         and np.array_equal(found.row_offsets, meant.row_offsets)
         and np.array_equal(found.null, meant.null)
-        and (meant.m is None or found.m is None or np.array_equal(found.m, meant.m, equal_nan=True))
+        and np.array_equal(with_m, has_m)
+        and np.array_equal(m, meant_m, equal_nan=True)
+        and (meant.kinds is None or np.array_equal(found.kinds, meant.kinds))  # type: ignore[arg-type]
     )
+
+
+def _measures(ragged: Ragged) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Rows that have measures, and the measures, NaN in the others."""
+    if ragged.m is None:
+        return np.zeros(len(ragged), bool), np.full(len(ragged.coords), np.nan)
+    with_m = ~ragged.null if ragged.with_m is None else ragged.with_m & ~ragged.null
+    return with_m, np.where(np.repeat(with_m, np.diff(ragged.vertex_offsets)), ragged.m, np.nan)
 
 
 def _same_values(cells: Any, f: Field, meant: Any, encoding: str) -> bool:
