@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from os import PathLike, fspath
 from typing import Any, Literal
 
+from .features import Features
 from .findings import Lost
 from .policy import Policy
 
@@ -164,36 +165,6 @@ class Sink:
 
 
 @dataclass(frozen=True, slots=True)
-class Features:
-    """The account of one layer or of a run.
-
-    ``declared = read + deleted + unreadable`` and
-    ``read + created = written + filtered + rejected + merged``.
-    """
-
-    declared: int = 0
-    read: int = 0
-    written: int = 0
-    filtered: int = 0
-    rejected: int = 0
-    created: int = 0
-    merged: int = 0
-    deleted: int = 0
-    unreadable: int = 0
-
-    def __add__(self, other: Features) -> Features:
-        return Features(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Features)))
-
-    def balances(self) -> bool:
-        """Whether both equations of the account hold."""
-        return (
-            self.declared == self.read + self.deleted + self.unreadable
-            and self.read + self.created
-            == self.written + self.filtered + self.rejected + self.merged
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one task. Plain data: it crosses process borders.
 
@@ -209,7 +180,7 @@ class Outcome:
     sinks: tuple[Sink, ...] = ()
     code: str | None = None
     reason: str | None = None
-    features: Features = Features()
+    features: Features = field(default_factory=Features)
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     attempts: int = 1
@@ -232,6 +203,8 @@ class Task:
     ----------
     header : Header or None
         Of the source, where the plan has read all that the recipe needs of it.
+    seen : dict
+        State of the source's files before the header was read.
     rows : tuple of int or None
         Do only these rows, up to the second, and leave the result as ``part``.
     part : str
@@ -266,6 +239,7 @@ class Task:
     skip: Problem | None = None
     policy: Policy = field(default_factory=Policy)
     header: Header | None = None
+    seen: Mapping[str, Any] = field(default_factory=dict)
     rows: tuple[int, int] | None = None
     part: str = ""
     parts: tuple[str, ...] = ()

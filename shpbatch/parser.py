@@ -141,7 +141,7 @@ def _unchanged(task: Task, progress: Progress) -> Outcome:
         before = seen(task)
         if planned and _moved_on(task, before):
             break
-        told = task if planned else _looked_at(task)
+        told = task if planned or (task.header and task.seen == before) else _looked_at(task)
         if problem := told.problem:
             return Outcome((task.source.name,), "failed", code=problem.code, reason=problem.reason)
         if passed := told.skip:
@@ -157,7 +157,7 @@ def _unchanged(task: Task, progress: Progress) -> Outcome:
 
 
 def _looked_at(task: Task) -> Task:
-    """The task with the header of its source as it is now; the plan may be hours old."""
+    """The task with the header of its source as it is now, where the plan has read another."""
     forget_headers()
     return outlook(task)[0]
 

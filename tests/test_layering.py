@@ -13,7 +13,7 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
 #: From the ground up. A module imports its own package, and what stands below it.
 STOREYS = (
     {"errors", "arrays"},
-    {"models", "policy", "findings", "foreign"},
+    {"models", "features", "policy", "findings", "foreign"},
     {"account", "durable", "sinks"},
     {"crs", "shapefile", "reporting"},
     {"header", "fields", "pool"},

@@ -53,7 +53,7 @@ def divided(tasks: Sequence[Task]) -> Divided:
         joined = tuple(m for m, _ in members)
         join = replace(task, members=joined) if task.members else joined[0]
         # All of them must read what the first one reads, or what was united by the plan.
-        told = {"sources": sources_of(task), **task.provenance}
+        told = {"sources": task.seen or sources_of(task), **task.provenance}
         found += [replace(part, provenance=told) for part in parts]
         found.append(replace(join, cost=task.cost // 8, provenance=told))
     return Divided(

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import PlanError
+from ..errors import PlanError, ShpbatchError
 from ..models import Header, Problem, Recipe, Source, Task
 from ..policy import Policy
-from ..publishing.provenance import sources_of
+from ..publishing.provenance import seen, sources_of
 from ..shapefile.writer import LARGEST
 from ..sinks import KINDS, SUFFIXES, Container, beside, is_set, numbered
 from .clashes import Clashes
@@ -152,15 +152,24 @@ def _outlooks(judged: Iterable[Task], limit: int | None) -> Planned:
     read = 0
     for task in judged:
         wanted = not (task.skip or task.problem) and (limit is None or read < limit)
-        told, header = outlook(task) if wanted else (task, None)
-        # The source may be another one when its turn comes: who does the task looks again.
-        tasks.append(replace(told, header=None) if told.header else told)
+        told, header = _seen(task) if wanted else (task, None)
+        tasks.append(told)
         headers.append(header)
         read += wanted
     refused = [t.problem for t, header in zip(tasks, headers, strict=True) if header]
     if limit is not None and read == limit and all(refused):
         return _outlooks(tasks, None)  # perhaps nothing can be done at all
     return tasks, headers
+
+
+def _seen(task: Task) -> tuple[Task, Header | None]:
+    """A task with its header, which holds while the files are as they were before it was read."""
+    try:
+        before = seen(task)
+    except (ShpbatchError, OSError):  # its outlook tells what is wrong
+        before = {}
+    told, header = outlook(task)
+    return (replace(told, seen=before) if told.header else told), header
 
 
 def _all_headers(tasks: list[Task], headers: list[Header | None]) -> list[Header | None]:
