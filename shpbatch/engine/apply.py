@@ -181,11 +181,11 @@ def _without(
 def _non_finite(
     inputs: list[Any], variant: Variant, coords: Any, layer: Layer, rejected: Rejected
 ) -> Rejected:
-    """Rows whose finite coordinates became non-finite, added to the rejected ones."""
+    """Rows in which a number became none, added to the rejected ones."""
     if np.isfinite(coords).all():
         return rejected
     before = inputs[variant.reads.index(Coords)] if Coords in variant.reads else coords
-    lost = np.isfinite(before).all(axis=1) & ~np.isfinite(coords).all(axis=1)
+    lost = np.isfinite(coords).sum(axis=1) < np.isfinite(before).sum(axis=1)
     feature = np.repeat(np.arange(len(layer)), np.diff(layer.vertices().vertex_offsets))
     rows = np.setdiff1d(np.unique(feature[lost]), rejected.rows)
     reasons = ("a coordinate left the range in which the operation is defined",) * len(rows)

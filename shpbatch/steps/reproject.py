@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 
 from ..account import tell_loss
 from ..crs import operation as crs_operation
 from ..crs.identity import readable
+from ..crs.moving import moved
 from ..engine.aspects import CRS, Coords, Header
 from ..engine.registry import step
 from ..errors import CRSError
-
-if TYPE_CHECKING:
-    from pyproj import Transformer
 
 #: Where the map of a Mercator projection is cut off: the area of use of EPSG:3857.
 POLAR = 85.06
@@ -39,7 +37,9 @@ def reproject(
     Only coordinates move: no geometry object is made and edges stay straight
     between the moved vertices (densify first with ``segmentize`` where that
     matters). A row with a coordinate outside the domain of the
-    transformation is rejected, never written as infinity.
+    transformation is rejected, never written as infinity: also one for which
+    PROJ has an answer that does not lead back to where it came from, such as
+    1e8 m north in a UTM zone, and one that has an x and no y.
 
     Parameters
     ----------
@@ -73,22 +73,19 @@ def reproject(
     PROJ picks the operation (https://proj.org), and the log says which and
     how accurate it is; where a better one lacks a grid file, a note says so.
     A third coordinate is transformed as a height where both CRS are
-    three-dimensional. Vertices beyond 85.06 degrees of latitude, which a
-    Mercator projection puts anywhere up to y = 2.4e8, are counted.
+    three-dimensional; one that is NaN, or beyond 1e9, is carried as it is.
+    Vertices beyond 85.06 degrees of latitude, which a Mercator projection puts
+    anywhere up to y = 2.4e8, are counted.
 
     Also known as: Reproject layer (QGIS), Project (ArcGIS), ``-t_srs`` (ogr2ogr).
     """
     source = source_crs(header, src_crs, src_crs_default)
     if len(coords) == 0:
         return coords
-    columns = [column.copy() for column in coords.T]  # contiguous, so PROJ works in place
-    move = _way(source, str(dst_crs)).transform
-    if len(columns) == 2:
-        move(columns[0], columns[1], inplace=True)
-    else:
-        move(columns[0], columns[1], columns[2], inplace=True)
-    _tell_polar(columns[1], str(dst_crs))
-    return np.column_stack(columns)
+    _check_way(source, str(dst_crs))
+    result = moved(coords, source, str(dst_crs))
+    _tell_polar(result[:, 1], str(dst_crs))
+    return result
 
 
 @reproject.header
@@ -102,7 +99,7 @@ def target(
 ) -> Header:
     """The CRS becomes ``dst_crs``; a layer without a usable CRS is refused."""
     source = source_crs(header, src_crs, src_crs_default)
-    _way(source, str(dst_crs))
+    _check_way(source, str(dst_crs))
     found = crs_operation.operation(source, str(dst_crs), header.bounds)
     known = None if found is None else found.accuracy
     if accuracy is not None and (known is None or known > accuracy):
@@ -116,12 +113,12 @@ def target(
     return replace(header, crs=str(dst_crs), bounds=None, problems=(*header.problems, *told))
 
 
-def _way(source: str, target: str) -> Transformer:
-    """The way between two CRS; refused where there is none."""
+def _check_way(source: str, target: str) -> None:
+    """Refuse two CRS between which there is no way."""
     from pyproj.exceptions import ProjError
 
     try:
-        return crs_operation.transformer(source, target)
+        crs_operation.transformer(source, target)
     except ProjError as error:
         why = str(error).rpartition(": ")[2].strip(" ()")
         raise CRSError(

@@ -9,12 +9,14 @@ import oracle
 import pytest
 import shapely
 
+from shpbatch.crs.moving import moved
 from shpbatch.engine.apply import apply_header
 from shpbatch.engine.fit import fit
 from shpbatch.errors import CRSError, RecipeError
 from shpbatch.models import Header
 from shpbatch.recipes.recipe import parse_chain
 
+NAN, INF = float("nan"), float("inf")
 EXAMPLES = ["--dst-crs EPSG:3857 --src-crs EPSG:4326"]
 
 
@@ -67,6 +69,56 @@ def test_rows_that_leave_the_domain_are_rejected_and_counted() -> None:
     assert result.rows.tolist() == [0]
     assert [(r.row, r.step) for r in layer.account.rejects] == [(1, "reproject")]
     assert layer.account.features(len(result)).balances()
+
+
+@pytest.mark.parametrize("y", [1e8, 1e12, -1.7976931348623157e308])
+@pytest.mark.parametrize("others", [1, 100])
+def test_a_place_that_leads_nowhere_back_is_rejected(y: float, others: int) -> None:
+    """PROJ's inverse of what a zone does not map looks like a place: 0.2 degrees south."""
+    near = [f"POINT ({400_000 + i} 5800000)" for i in range(others)]
+    layer = oracle.layer_of([*near, f"POINT (400000 {y})"], "Point", crs="EPSG:32633")
+    result = oracle.ours("reproject EPSG:4326", layer)
+    assert result.rows.tolist() == list(range(others))
+    assert [r.row for r in layer.account.rejects] == [others]
+    x, y = shapely.get_coordinates(result.geometry())[0]
+    assert (x, y) == pytest.approx((13.532122, 52.341175), abs=1e-6)
+
+
+def test_a_number_that_no_map_has_is_rejected() -> None:
+    """A conic has an answer for any: next to the pole that it cannot show."""
+    layer = oracle.layer_of(["POINT (700000 6600000)", "POINT (1e12 5e6)"], "Point", "EPSG:2154")
+    assert oracle.ours("reproject EPSG:4326", layer).rows.tolist() == [0]
+
+
+def test_what_is_far_but_leads_back_is_kept() -> None:
+    """Over the pole; all of a world, with its edges; across the antimeridian."""
+    layer = oracle.layer_of(["POINT (400000 15000000)"], "Point", crs="EPSG:32633")
+    assert len(oracle.ours("reproject EPSG:4326", layer)) == 1
+    world = [f"POINT ({x} {y})" for x in range(-180, 181, 45) for y in range(-90, 91, 30)]
+    layer = oracle.layer_of(world, "Point", crs="EPSG:4326")
+    result = oracle.ours("reproject EPSG:8857 ! reproject EPSG:3857", layer)
+    assert len(result) == len(world)
+    beyond = [f"POINT ({x} 5000000)" for x in (2.1e7, 20037508.35, -20037508.35)]
+    layer = oracle.layer_of(beyond, "Point", crs="EPSG:3857")
+    assert len(oracle.ours("reproject EPSG:4326", layer)) == 3
+
+
+@pytest.mark.parametrize("place", [(INF, 5), (NAN, 5), (5, INF)])
+def test_a_row_with_an_x_or_y_only_is_rejected(place: tuple[float, float]) -> None:
+    layer = oracle.layer_of([shapely.Point(*place), "POINT (1 1)"], "Point", crs="EPSG:4326")
+    result = oracle.ours("reproject EPSG:3857", layer)
+    assert result.rows.tolist() == [1]
+    assert [r.row for r in layer.account.rejects] == [0]
+
+
+@pytest.mark.parametrize("z", [NAN, INF, -1e39])
+@pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:4267"])
+def test_a_z_that_is_none_costs_no_x_and_y(z: float, crs: str) -> None:
+    coords = np.array([[-100.0, 40.0, z], [-100.0, 40.0, 0.0]])
+    result = moved(coords, "EPSG:4326", crs)
+    np.testing.assert_array_equal(result[0, :2], result[1, :2])
+    np.testing.assert_array_equal(result[0, 2], z)
+    assert np.isfinite(result[1]).all()
 
 
 def test_z_is_carried() -> None:
