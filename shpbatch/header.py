@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Iterable
 from dataclasses import replace
@@ -31,6 +32,8 @@ SHAPE_TYPES = {
 }
 #: How sure it is that text is ASCII, where only its first 64 kB were looked at.
 PARTLY_SEEN = 0.75
+#: What a person reads as a CRS, and what a .prj does not hold.
+_CODE = re.compile(r"(?:EPSG|ESRI):\d+|\+(?:proj|init)=[ -~]{1,200}", re.IGNORECASE)
 #: Beside a shapefile that is lent for a layer of another format.
 WHOLE_NAMES = "whole-names.json"
 USUAL = Policy()
@@ -195,7 +198,8 @@ def _crs(bundle: Bundle, problems: list[Problem], policy: Policy) -> tuple[str |
     if default:
         return default, "option"
     if text:
-        problems.append(Problem("prj-unreadable", "the .prj holds no CRS"))
+        said = f", but '{text}', which is no WKT" if _CODE.fullmatch(text) else ""
+        problems.append(Problem("prj-unreadable", f"the .prj holds no CRS{said}"))
     else:
         problems.append(Problem("prj-missing", "no .prj: the CRS is not known"))
     return None, "prj"

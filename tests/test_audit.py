@@ -213,6 +213,23 @@ def test_odd_ones_out_are_marked(tmp_path: Path) -> None:
     assert {"odd-crs", "odd-type", "odd-fields"} <= codes(odd["odd.shp"])
 
 
+def test_the_remedy_of_an_odd_crs_is_that_of_the_others_unless_it_is_a_wrong_label(
+    tmp_path: Path,
+) -> None:
+    for name in "abcdef":
+        make.write(tmp_path, name)
+    shp, shx = make.shp_bytes([make.point(500_000, 5_000_000)], bounds=(5e5, 5e6, 5e5, 5e6))
+    make.write(tmp_path, "moved", shp=shp, shx=shx, prj=UTM18)
+    make.write(tmp_path, "wrong", prj=UTM18.replace("-75]", "3]"))  # though in degrees
+    found = {
+        Path(layer.source.path).stem: {f.code: f.remedy for f in layer.findings}
+        for layer in audit_of(tmp_path).layers
+    }
+    assert found["moved"]["odd-crs"] == "! reproject --dst-crs EPSG:4326"
+    assert found["wrong"]["odd-crs"] == ""
+    assert found["wrong"]["crs-in-degrees"] == "--src-crs EPSG:4326"
+
+
 def test_two_against_two_are_not_odd(tmp_path: Path) -> None:
     for stem, prj in zip("abcd", (make.WGS84, make.WGS84, UTM18, UTM18), strict=True):
         make.write(tmp_path, stem, prj=prj)

@@ -137,3 +137,88 @@ def test_the_real_layers_are_in_what_their_prj_says() -> None:
             told = {f.code for f in examine_crs(found).findings}
             assert told <= {"crs-uncoded"}, (path, told)
     assert seen >= 8
+
+
+# --- codes that are named, and those that are only like one ---------------------
+
+GEOSERVER = (
+    'GEOGCS["WGS 84", DATUM["World Geodetic System 1984", SPHEROID["WGS 84", 6378137.0, '
+    '298.257223563, AUTHORITY["EPSG","7030"]], AUTHORITY["EPSG","6326"]], PRIMEM["Greenwich", 0.0,'
+    ' AUTHORITY["EPSG","8901"]], UNIT["degree", 0.017453292519943295], AXIS["Geodetic longitude", '
+    'EAST], AXIS["Geodetic latitude", NORTH], AUTHORITY["EPSG","4326"]]'
+)
+#: North before east, or twins that differ in what no .prj tells.
+NORTH_FIRST = [2193, 3006, 3035, 2180, 31287, 3301, 31467, 2498, 2590, 4037, 4326, 5677]
+
+
+@pytest.mark.parametrize("number", NORTH_FIRST)
+def test_a_code_that_the_prj_names_is_believed(number: int) -> None:
+    found = identified(CRS(number).to_wkt("WKT1_GDAL"))
+    assert found is not None
+    assert (found.code, found.confidence) == (f"EPSG:{number}", 1.0)
+
+
+def test_the_order_of_axes_does_not_make_another_crs() -> None:
+    for text in (GEOSERVER, GEOSERVER.replace(', AUTHORITY["EPSG","4326"]', "")):
+        found = identified(text)
+        assert found is not None
+        assert found.sure == "EPSG:4326"
+
+
+def test_a_code_that_names_another_crs_is_not_believed() -> None:
+    found = identified(CRS(32633).to_wkt("WKT1_GDAL").replace('"32633"', '"32634"'))
+    assert found is not None
+    assert found.code == "EPSG:32633"
+
+
+SITE = (
+    'PROJCS["Site",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,'
+    '298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],'
+    'PROJECTION["Transverse_Mercator"],PARAMETER["False_Easting",0.0],'
+    'PARAMETER["False_Northing",0.0],PARAMETER["Central_Meridian",13.4],'
+    'PARAMETER["Scale_Factor",1.0],PARAMETER["Latitude_Of_Origin",52.5],UNIT["Meter",1.0]]'
+)
+
+
+@pytest.mark.parametrize(
+    "crs",
+    [
+        SITE,
+        'LOCAL_CS["site",UNIT["metre",1]]',
+        CRS("+proj=laea +lat_0=52 +lon_0=10 +datum=WGS84").to_wkt("WKT1_ESRI"),
+        CRS("+proj=merc +lon_0=150 +datum=WGS84").to_wkt("WKT1_ESRI"),
+    ],
+)
+def test_of_a_crs_of_ones_own_it_is_not_known_where_it_is_used(crs: str) -> None:
+    assert codes((0.0, 0.0, 80.0, 60.0), crs) == ["crs-uncoded"]
+
+
+@pytest.mark.parametrize("units", ["km", "us-ft"])
+def test_the_same_in_other_units_is_another_crs(units: str) -> None:
+    wkt = CRS(f"+proj=utm +zone=33 +datum=WGS84 +units={units}").to_wkt("WKT1_ESRI")
+    report = examine_crs(header((390.0, 5800.0, 400.0, 5810.0), wkt))
+    assert report.code is None
+    assert "crs-uncoded" in [f.code for f in report.findings]
+
+
+def remedy(bounds: Bounds4, crs: str | None, *sisters: Header, problem: str = "") -> str:
+    known = header(bounds, crs, *([problem] if problem else []))
+    return examine_crs(known, sisters).findings[0].remedy
+
+
+def test_a_remedy_names_what_is_likely_and_nothing_else() -> None:
+    assert remedy(BERLIN_UTM, None, problem="prj-missing") == "--src-crs-default EPSG:…"
+    assert remedy(BERLIN, None, problem="prj-missing") == "--src-crs-default EPSG:4326"
+    assert remedy(BERLIN, "EPSG:32633") == "--src-crs EPSG:4326"
+    beside = [header(BERLIN, "EPSG:4258")] * 2
+    assert remedy(BERLIN, "EPSG:32633", *beside) == "--src-crs EPSG:4258"
+    elsewhere = header((20.0, 40.0, 21.0, 41.0), "EPSG:4258")
+    assert remedy(BERLIN, "EPSG:32633", elsewhere) == "--src-crs EPSG:4258"
+
+
+def test_axes_that_are_swapped_beside_sisters() -> None:
+    beside = [header((13.0, 52.0, 14.0, 53.0), "EPSG:4326")] * 3
+    swapped = examine_crs(header((52.0, 13.0, 53.0, 14.0), "EPSG:4326"), beside)
+    assert [(f.code, f.remedy) for f in swapped.findings] == [("axes-swapped", "! swap-xy")]
+    for bounds in (BERLIN, (60.0, 20.0, 61.0, 21.0)):
+        assert examine_crs(header(bounds, "EPSG:4326"), beside).findings == ()

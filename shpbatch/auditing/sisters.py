@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
@@ -41,7 +42,10 @@ def settle(layers: Iterable[LayerAudit]) -> tuple[LayerAudit, ...]:
         for aspect in ASPECTS:
             for at, finding in _odd(aspect, {at: _value(layers[at], aspect) for at in places}):
                 layer = layers[at]
-                found = sorted_findings((*layer.findings, finding))
+                told = finding
+                if aspect == "crs" and _is_doubted(layer):  # another CRS is the cure, not a move
+                    told = replace(finding, remedy="")
+                found = sorted_findings((*layer.findings, told))
                 layers[at] = replace(layer, odd=(*layer.odd, aspect), findings=found)
     return tuple(layers)
 
@@ -75,7 +79,8 @@ def _value(layer: LayerAudit, aspect: str) -> Hashable:
     if aspect == "type":
         return layer.type
     if aspect == "encoding":
-        return header.encoding if any(f.type == "C" for f in header.fields) else None
+        told = header.encoding_from != "default" and any(f.type == "C" for f in header.fields)
+        return header.encoding if told else None
     return tuple((f.name, f.type) for f in header.fields)
 
 
@@ -92,10 +97,15 @@ def _odd(aspect: str, values: Mapping[int, Hashable]) -> Iterable[tuple[int, Fin
         if value != usual:
             told = _difference(usual, value) if aspect == "fields" else f"{value}, not {usual}"
             reason = f"{name} {told}, as {count} of the {len(known)} layers of its folder have"
-            yield at, Finding(f"odd-{aspect}", severity, reason, _REMEDIES.get(aspect, ""))
+            moved = aspect == "crs" and re.fullmatch(r"\w+:\w+", str(usual))  # a code, no name
+            remedy = f"! reproject --dst-crs {usual}" if moved else ""
+            yield at, Finding(f"odd-{aspect}", severity, reason, remedy)
 
 
-_REMEDIES = {"crs": "! reproject --dst-crs EPSG:…"}
+def _is_doubted(layer: LayerAudit) -> bool:
+    """Whether coordinates are where the CRS of the layer cannot be."""
+    assert layer.crs is not None
+    return any(finding.severity != "note" for finding in layer.crs.findings)
 
 
 def _difference(usual: Hashable, own: Hashable) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,15 @@ from ..models import Bounds4
 if TYPE_CHECKING:
     from pyproj import CRS
 
-__all__ = ["Identity", "identified", "in_degrees", "readable", "shown"]
+__all__ = ["SURE", "Identity", "identified", "in_degrees", "readable", "shown"]
 
 #: Characters of a CRS in a sentence.
 SHOWN = 30
+#: PROJ's confidence from which on definitions are the same: 0.5 is one in other units.
+SURE = 0.7
+#: The code that WKT 1 names for the whole, and what a .prj need not say.
+_NAMED = re.compile(r'AUTHORITY\s*\[\s*"(EPSG|ESRI)"\s*,\s*"?(\d+)"?\s*\]\s*\]\s*$')
+_AXES = re.compile(r",\s*(?:AUTHORITY|AXIS|TOWGS84)\s*\[[^\[\]]*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,11 @@ class Identity:
     confidence: float
     geographic: bool
     area: Bounds4 | None
+
+    @property
+    def sure(self) -> str | None:
+        """The code, where it is that of this very definition."""
+        return self.code if self.confidence >= SURE else None
 
 
 @lru_cache(maxsize=256)
@@ -78,18 +89,57 @@ def identified(text: str) -> Identity | None:
         crs = CRS.from_user_input(text)
     except CRSError:
         return None
-    code, confidence = _code(crs)
-    area = _area(crs, code)
+    code, confidence = _code(crs, text)
+    area = _area(crs, code if confidence >= SURE else None)
     return Identity(crs.name, code, confidence, bool(crs.is_geographic), area)
 
 
-def _code(crs: CRS) -> tuple[str | None, float]:
+def _code(crs: CRS, text: str) -> tuple[str | None, float]:
+    if named := _named(text):
+        return named, 1.0
+    best = _listed(crs)
+    if best[1] >= SURE or "AXIS" not in text:
+        return best
+    bare = _bare(text)  # PROJ compares the order of axes, which a .prj is not believed on
+    return best if bare is None else max(best, _listed(bare), key=lambda found: found[1])
+
+
+def _listed(crs: CRS) -> tuple[str | None, float]:
+    """The likest CRS of EPSG, or else of ESRI."""
     for authority in ("EPSG", "ESRI"):
         found: list[Any] = crs.list_authority(auth_name=authority, min_confidence=25)
         if found:
             best = max(found, key=lambda match: match.confidence)
             return f"{best.auth_name}:{best.code}", best.confidence / 100
     return None, 0.0
+
+
+def _named(text: str) -> str | None:
+    """The code that WKT 1 names, where it says what that stands for, but for the order of axes."""
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    named = _NAMED.search(text)
+    if named is None:
+        return None
+    code = f"{named[1]}:{named[2]}"
+    try:
+        meant = CRS.from_user_input(code).to_wkt("WKT1_GDAL")
+    except CRSError:
+        return None
+    own, other = _bare(text), _bare(meant or "")
+    return code if own is not None and own == other else None
+
+
+def _bare(text: str) -> CRS | None:
+    """What WKT 1 defines, without its names in registers and its axes."""
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    try:
+        return CRS.from_wkt(_AXES.sub("", text))
+    except CRSError:
+        return None
 
 
 def _area(crs: CRS, code: str | None) -> Bounds4 | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..crs.identity import Identity, identified, in_degrees
+from ..crs.identity import Identity, identified, in_degrees, shown
 from ..findings import Finding
 from ..models import Bounds4, Header
 
@@ -14,6 +14,10 @@ __all__ = ["SURE", "CrsReport", "examine_crs"]
 
 #: From here on a candidate is assigned where that is asked for.
 SURE = 0.8
+#: From here on it is named in a remedy; below, and where there is none, this is.
+LIKELY, UNTOLD = 0.6, "EPSG:…"
+#: Sisters that tell that a layer's axes are swapped.
+FEWEST = 2
 #: Degrees by which coordinates may leave the area of use, and their share of its size.
 MARGIN, SHARE = 2.0, 0.25
 #: Half of the equator in Web Mercator, metres.
@@ -58,26 +62,34 @@ def examine_crs(header: Header, sisters: Sequence[Header] = ()) -> CrsReport:
     known = None if header.crs is None else identified(header.crs)
     if known is None:
         return _unknown(header, candidates(header, sisters))
-    findings = _plausible(header, known)
+    findings = _plausible(header, known) or _swapped(header, sisters)
     likely = candidates(header, sisters) if findings else ()
-    if known.code is None or known.confidence < 0.5:
+    findings = tuple(_with_best(f, likely, known.sure) for f in findings)
+    if known.sure is None:
         reason = f"'{known.name}' is no CRS of EPSG, or one that is only like it"
         findings = (*findings, Finding("crs-uncoded", "note", reason))
-    sure = known.code if known.confidence >= 0.5 else None
-    return CrsReport(known.name, sure, known.confidence or 0.5, likely, findings)
+    return CrsReport(known.name, known.sure, known.confidence or 0.5, likely, findings)
 
 
 def _unknown(header: Header, likely: tuple[tuple[str, float], ...]) -> CrsReport:
-    codes = [p.code for p in header.problems]
-    best = likely[0][0] if likely else "EPSG:…"
-    perhaps = f"; perhaps {best} ({likely[0][1]:.0%})" if likely else ""
-    if header.crs is not None or "prj-unreadable" in codes:
-        reason = f"the .prj is no CRS that PROJ can read{perhaps}"
-        finding = Finding("crs-unreadable", "error", reason, f"--src-crs {best}")
+    unreadable = [p.reason for p in header.problems if p.code == "prj-unreadable"]
+    perhaps = f"; perhaps {shown(likely[0][0])} ({likely[0][1]:.0%})" if likely else ""
+    if header.crs is not None or unreadable:
+        reason = f"{(*unreadable, 'the .prj is no CRS that PROJ can read')[0]}{perhaps}"
+        finding = Finding("crs-unreadable", "error", reason, f"--src-crs {UNTOLD}")
     else:
         reason = f"no .prj: the CRS is unknown{perhaps}"
-        finding = Finding("crs-missing", "warning", reason, f"--src-crs-default {best}")
-    return CrsReport(None, None, 0.0, likely, (finding,))
+        finding = Finding("crs-missing", "warning", reason, f"--src-crs-default {UNTOLD}")
+    return CrsReport(None, None, 0.0, likely, (_with_best(finding, likely),))
+
+
+def _with_best(
+    finding: Finding, likely: tuple[tuple[str, float], ...], own: str | None = None
+) -> Finding:
+    """A finding whose remedy names the likeliest other CRS, if that is likely and has a code."""
+    codes = [crs for crs, share in likely if share >= LIKELY and crs != own and "[" not in crs]
+    best = codes[0] if codes else UNTOLD
+    return replace(finding, remedy=finding.remedy.replace(UNTOLD, best))
 
 
 # -- coordinates that a CRS cannot have ---------------------------------------
@@ -93,9 +105,10 @@ def _plausible(header: Header, known: Identity) -> tuple[Finding, ...]:
             return (_not_degrees(box),)
         degrees: Bounds4 | None = box
     else:
-        if _like_degrees(box) and _meets(box, known.area):
+        # Where it is not known where a CRS is used, as of a site plan, small numbers say nothing.
+        if known.area and _like_degrees(box) and _meets(box, known.area):
             reason = "coordinates are degrees, but the CRS is in metres or feet"
-            return (Finding("crs-in-degrees", "error", reason, "--src-crs EPSG:4326"),)
+            return (Finding("crs-in-degrees", "error", reason, f"--src-crs {UNTOLD}"),)
         degrees = in_degrees(header.crs, box)
     return _inside(degrees, known)
 
@@ -106,7 +119,7 @@ def _not_degrees(box: Bounds4) -> Finding:
         reason = "latitudes are beyond 90 degrees: x and y are swapped"
         return Finding("axes-swapped", "error", reason, "! swap-xy")
     reason = f"the CRS is in degrees, but coordinates reach {max(map(abs, box)):,.0f}"
-    return Finding("crs-not-degrees", "error", reason, "--src-crs EPSG:…")
+    return Finding("crs-not-degrees", "error", reason, f"--src-crs {UNTOLD}")
 
 
 def _inside(degrees: Bounds4 | None, known: Identity) -> tuple[Finding, ...]:
@@ -120,7 +133,26 @@ def _inside(degrees: Bounds4 | None, known: Identity) -> tuple[Finding, ...]:
         f"coordinates are around {(west + east) / 2:.1f}°, {(south + north) / 2:.1f}°, "
         f"far from where {known.name} is used"
     )
-    return (Finding("crs-elsewhere", "warning", reason, "--src-crs EPSG:…"),)
+    return (Finding("crs-elsewhere", "warning", reason, f"--src-crs {UNTOLD}"),)
+
+
+def _swapped(header: Header, sisters: Sequence[Header]) -> tuple[Finding, ...]:
+    """Whether a layer lies where its sisters of the same CRS lie only if x and y are swapped."""
+    boxes = [s.bounds for s in sisters if s.crs == header.crs and s.bounds is not None]
+    if header.bounds is None or len(boxes) < FEWEST:
+        return ()
+    west, south, east, north = header.bounds
+    as_they_are = any(_touch(header.bounds, box) for box in boxes)
+    turned = sum(_touch((south, west, north, east), box) for box in boxes)
+    if as_they_are or turned < 0.5 * len(boxes):
+        return ()
+    reason = "x and y are swapped: only then they are where the layers beside it are"
+    return (Finding("axes-swapped", "warning", reason, "! swap-xy"),)
+
+
+def _touch(box: Bounds4, other: Bounds4) -> bool:
+    meets_x = box[0] <= other[2] and other[0] <= box[2]
+    return meets_x and box[1] <= other[3] and other[1] <= box[3]
 
 
 def _like_degrees(box: Bounds4) -> bool:
@@ -171,7 +203,7 @@ def _of_sisters(header: Header, sisters: Sequence[Header]) -> dict[str, float]:
         known = None if sister.crs is None else identified(sister.crs)
         if known is None or sister.crs is None or sister.bounds is None:
             continue
-        name = known.code if known.code and known.confidence >= 0.7 else sister.crs
+        name = known.sure or sister.crs
         all_of[name] += 1
         same_kind = known.geographic == _like_degrees(header.bounds)
         near[name] += same_kind and _overlap(header.bounds, sister.bounds)
@@ -195,8 +227,10 @@ def _overlap(box: Bounds4, other: Bounds4) -> bool:
 
 
 def _of_extent(box: Bounds4, sisters: Sequence[Header]) -> dict[str, float]:
-    if _like_degrees(box):
-        return {"EPSG:4326": 0.6}  # degrees, of some datum
+    if _like_degrees(box):  # of some datum: that of all sisters in degrees, else the commonest
+        known = [identified(s.crs) for s in sisters if s.crs is not None]
+        codes = {k.sure for k in known if k and k.geographic and k.sure}
+        return {codes.pop() if len(codes) == 1 else "EPSG:4326": 0.6}
     found: dict[str, float] = {}
     if all(abs(v) <= MERCATOR for v in box) and max(map(abs, box)) > EASTINGS[1]:
         found["EPSG:3857"] = 0.3

@@ -40,8 +40,6 @@ DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf"}
 WITH_M = (".gpkg", ".fgb")
 #: Sidecars that programs look for beside a file of any format.
 BESIDE = ("qml", "sld", "qmd")
-#: PROJ is this sure, at least, that a .prj means the CRS of a code.
-SURE = 0.7
 _MULTI = {
     "Point": "Point",
     "MultiPoint": "MultiPoint",
@@ -146,8 +144,8 @@ def _target(path: Path, layer: str, header: Header, names: list[str], account: A
     if crs is not None and known is None:
         account.lose("the CRS cannot be read by PROJ, and is left out", 1, crs)
         crs = None
-    elif known is not None and known.code and known.confidence >= SURE:
-        crs = known.code
+    elif known is not None and known.sure:
+        crs = known.sure
     elif path.suffix == ".geojson" and crs is not None:
         account.lose("the CRS has no code: GeoJSON cannot tell it", 1, crs)
         crs = None

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Place"]
 
-#: PROJ's confidence below which a code is not told: the definitions differ.
-SURE = 0.7
 #: Share of an extent by which two may differ and be the same.
 NEAR = 1e-6
 
@@ -42,7 +40,7 @@ class Place:
     def code(self) -> str:
         """``EPSG:4326``, empty where none is sure."""
         found = identified(self.crs) if self.crs else None
-        return found.code if found and found.code and found.confidence >= SURE else ""
+        return (found.sure or "") if found else ""
 
     @property
     def authority(self) -> str:
