@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from .aspects import ASPECTS, Frame, Text
@@ -16,9 +17,12 @@ __all__ = ["Parameter", "Variant"]
 REQUIRED: Any = inspect.Parameter.empty
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Parameter:
-    """One parameter of a step, as the command line and the schema show it."""
+    """One parameter of a step, as the command line and the schema show it.
+
+    What is asked of it for each file is worked out once: typing is slow.
+    """
 
     name: str
     type: Any
@@ -40,7 +44,7 @@ class Parameter:
         """Allowed values, where the type lists them."""
         return typing.get_args(self.plain) if typing.get_origin(self.plain) is Literal else ()
 
-    @property
+    @cached_property
     def plain(self) -> Any:
         """The type without ``| None``."""
         if isinstance(self.type, types.UnionType) or typing.get_origin(self.type) is typing.Union:
@@ -48,7 +52,7 @@ class Parameter:
             return kept[0] if len(kept) == 1 else self.type
         return self.type
 
-    @property
+    @cached_property
     def is_list(self) -> bool:
         return typing.get_origin(self.plain) in (list, tuple)
 
@@ -57,7 +61,7 @@ class Parameter:
         """The type of one value: that of the elements of a list."""
         return typing.get_args(self.plain)[0] if self.is_list else self.plain
 
-    @property
+    @cached_property
     def text(self) -> type[Text] | None:
         """The text type, where the parameter is text with a meaning."""
         item = self.item
