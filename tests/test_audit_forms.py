@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,9 +25,13 @@ import shapefiles as make
 import shpbatch
 from shpbatch.auditing import Audit
 from shpbatch.auditing.footprint import as_geojson
+from shpbatch.auditing.grid import LayerAudit
 from shpbatch.auditing.page import POLICY, as_html
 from shpbatch.auditing.records import as_csv, as_json
 from shpbatch.auditing.table import table
+from shpbatch.doctors.crs import CrsReport
+from shpbatch.findings import Finding, Place
+from shpbatch.models import Header, Source
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
 BROWSER = next(
@@ -111,6 +116,52 @@ def test_a_wide_terminal_shows_all(samples: Audit) -> None:
     assert "census/boston_tracts.shp" in text
     assert "EPSG:4267" in text
     assert "shp-truncated, records-unreadable" in text
+
+
+#: Codes of CRS with their marks: doubtful, and odd.
+CODES = ("EPSG:4490", "EPSG:32650 *", "EPSG:2223 ?")
+
+
+def layer_audit(name: str, code: str, *findings: Finding) -> LayerAudit:
+    confidence, odd = (0.5 if "?" in code else 1.0), (("crs",) if "*" in code else ())
+    crs = CrsReport("named", code.split()[0], confidence)
+    source = Source(f"in/{name}", name)
+    return LayerAudit(source, Header("Polygon", count=10), crs=crs, odd=odd, findings=findings)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_codes_marks_and_problems_are_seen_in_any_width(width: int) -> None:
+    bad = [Finding(c, "error", "") for c in ("self-intersection", "not-finite")]
+    names = [f"a_long_folder_{n}/with_a_long_name_{n}.shp" for n in range(3)]
+    layers = [layer_audit(n, c, *bad) for n, c in zip(names, CODES, strict=True)]
+    grid = table(Audit(tuple(layers)), width).splitlines()[1:4]
+    for code, line in zip(CODES, grid, strict=True):
+        assert code in line
+        assert "self-inters" in line
+        assert line.endswith(("+1", "not-finite"))
+
+
+def test_a_kind_names_layers_rows_and_what_differs() -> None:
+    places = (Place(5, 1.5, 2.0, "Self-intersection"), Place(7))
+    crossing = Finding("self-intersection", "error", "they cross", "! make-valid", 27, places)
+    broken = [Finding("expected-field", "error", f"contract: no field {f}") for f in "XY"]
+    layers = [
+        layer_audit(f"{n}.shp", "EPSG:4490", f, crossing) for n, f in zip("ab", broken, strict=True)
+    ]
+    text = table(Audit(tuple(layers)), 80)
+    assert "self-intersection ×54 in 2 places: they cross" in text
+    assert "in/b.shp ×27: first row 5 at (1.5, 2): Self-intersection" in text
+    assert "in/a.shp: contract: no field X" in text
+    assert "in/b.shp: contract: no field Y" in text
+
+
+def test_a_command_is_one_line_that_can_be_pasted() -> None:
+    finding = Finding("crs-missing", "warning", "none", "--src-crs EPSG:4326")
+    layer = layer_audit("a folder/" + "long" * 30 + ".shp", "-", finding)
+    commands = [x for x in table(Audit((layer,)), 80).splitlines() if "shpbatch run" in x]
+    assert shlex.split(commands[0])[2:] == [
+        *(layer.source.path, "-o", "OUT", "--src-crs", "EPSG:4326")
+    ]
 
 
 # -- data --------------------------------------------------------------------

@@ -10,9 +10,12 @@ from .contract import type_text
 from .grid import LayerAudit
 from .marks import badge, text
 from .svg import locator, sketch_picture
-from .words import bytes_text, command_of, how_sure, places_text
+from .words import bytes_text, command_of, how_sure, place_text
 
 __all__ = ["details"]
+
+#: Places of a finding that are listed.
+LISTED = 5
 
 
 def details(layer: LayerAudit, box: Bounds4 | None) -> str:
@@ -78,7 +81,9 @@ def _findings(layer: LayerAudit) -> str:
 
 def _finding(finding: Finding, layer: LayerAudit) -> str:
     many = f" ×{finding.count:,}" if finding.count > 1 else ""
-    places = "".join(f"<li>{text(place)}</li>" for place in places_text(finding))
+    places = "".join(f"<li>{text(place_text(p))}</li>" for p in finding.places[:LISTED])
+    if finding.places and finding.count > LISTED:
+        places += f"<li>and {finding.count - LISTED:,} more; --json has their rows</li>"
     command = command_of(finding, layer.source)
     return (
         f'<li class="{finding.severity}">{badge(finding.severity)} '

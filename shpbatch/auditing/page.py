@@ -14,7 +14,7 @@ from ..models import Bounds4
 from .details import details
 from .footprint import footprint
 from .grid import PARTS, SEVERITIES, Audit, LayerAudit
-from .kinds import Kind, kinds_of
+from .kinds import Kind, Told, kinds_of
 from .marks import badge, breakable, text
 from .svg import extent_map, land_symbol, locator, sketch_picture
 from .table import summary
@@ -92,19 +92,25 @@ def _kinds(audit: Audit, rows: dict[str, str]) -> str:
 
 
 def _kind(kind: Kind, rows: dict[str, str]) -> str:
-    shown = "".join(f"<li>{_link(place, rows)}</li>" for place in kind.places[:LISTED] if place)
-    more = len(kind.places) - LISTED
+    shown = "".join(f"<li>{_place(told, kind, rows)}</li>" for told in kind.told[:LISTED])
+    more = len(kind.told) - LISTED
     rest = f'<p class="soft">and {more:,} more</p>' if more > 0 else ""
-    command = command_of(kind.finding, kind.source if len(kind.places) == 1 else None)
+    command = command_of(kind.first.finding, kind.first.source if len(kind.told) == 1 else None)
     remedy = f'<p><code class="remedy">{text(command)}</code></p>' if command else ""
-    amount = f"{kind.count:,}" if kind.count != len(kind.places) else ""
+    amount = f"{kind.count:,}" if kind.count != len(kind.told) else ""
     return (
         f'<tr class="{kind.severity}"><td>{badge(kind.severity)}</td>'
         f"<td><details><summary><code>{text(kind.code)}</code> "
-        f'<span class="soft">{text(kind.finding.reason)}</span></summary>'
+        f'<span class="soft">{text(kind.first.finding.reason)}</span></summary>'
         f"{remedy}<ul>{shown}</ul>{rest}</details></td>"
-        f'<td class="n">{amount}</td><td class="n">{len(kind.places):,}</td></tr>'
+        f'<td class="n">{amount}</td><td class="n">{len(kind.told):,}</td></tr>'
     )
+
+
+def _place(told: Told, kind: Kind, rows: dict[str, str]) -> str:
+    """A layer, and why where not all of them say the same."""
+    why = "" if kind.reason else f' <span class="soft">{text(told.finding.reason)}</span>'
+    return f"{_link(told.where, rows)}{why}"
 
 
 def _link(place: str, rows: dict[str, str]) -> str:

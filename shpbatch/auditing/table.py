@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..findings import Finding
 from .grid import SEVERITIES, Audit, LayerAudit
-from .kinds import Kind, kinds_of
-from .words import bytes_text, clean, command_of, counted
+from .kinds import Kind, Told, kinds_of
+from .terminal import cut, cut_list, cut_marked, cut_path, width_of, wrapped
+from .words import bytes_text, clean, command_of, counted, place_text
 
 __all__ = ["table"]
 
 #: Columns that may be cut, and their width before another column is left out.
-SHRINKING = {"layer": 30, "CRS": 10, "problems": 22}
-#: Columns that are left out where there is no room, in this order.
-EXPENDABLE = ("size", "fields", "read", "encoding", "problems")
+SHRINKING = {"layer": 20, "CRS": 10, "problems": 16}
+#: How: of a path the middle, of problems the last ones, of a CRS the end of its name.
+CUTS = {"layer": cut_path, "CRS": cut_marked, "problems": cut_list}
+#: Columns that are left out where there is no room, in this order; problems never are.
+EXPENDABLE = ("size", "fields", "read", "encoding", "null", "type", "invalid", "count")
+#: A code with its marks, which is never cut: another code would be read.
+_CODE = re.compile(r"\w+:\d+( [?*])*$")
+#: Layers that are named of one kind of problem, and of a point of a contract.
+NAMED, NAMED_OF_CONTRACT = 3, 20
+_INDENT = " " * 8
 
 
 class _Column(NamedTuple):
@@ -25,9 +33,9 @@ class _Column(NamedTuple):
     cells: list[str]
 
     def fitted(self, width: int) -> _Column:
-        """A column whose cells are cut: paths in the middle, all others at the end."""
-        cut = _shortened if self.title == "layer" else _cut
-        return self._replace(cells=[cut(cell, width) for cell in self.cells])
+        """A column whose cells are cut."""
+        fit = CUTS.get(self.title, cut)
+        return self._replace(cells=[fit(cell, width) for cell in self.cells])
 
 
 def table(audit: Audit, width: int) -> str:
@@ -39,7 +47,7 @@ def table(audit: Audit, width: int) -> str:
     kinds = kinds_of(audit)
     if kinds:
         lines += ["", *(line for kind in kinds for line in _kind(kind, width))]
-    return "\n".join([*lines, *([""] if lines else []), *_wrapped(summary(audit), width)])
+    return "\n".join([*lines, *([""] if lines else []), *wrapped(summary(audit), width)])
 
 
 def summary(audit: Audit) -> str:
@@ -58,14 +66,23 @@ def summary(audit: Audit) -> str:
 def _grid(audit: Audit, width: int) -> list[str]:
     columns = {c.title: c for c in _columns(audit)}
     least = {n: min(_widest(columns[n]), fewest) for n, fewest in SHRINKING.items()}
+    least["CRS"] = max(least["CRS"], _wide([c for c in columns["CRS"].cells if _CODE.match(c)]))
     for gone in EXPENDABLE:
         if sum(_widths(columns, least).values()) + 2 * (len(columns) - 1) <= width:
             break
         columns.pop(gone, None)
     widths = _widths(columns, least)
-    for name in [n for n in SHRINKING if n in widths]:  # what room is left goes to the names first
+    # What room is left goes to paths and problems by turns, and then to names of CRS.
+    for name, most in (
+        ("problems", 30),
+        ("layer", 40),
+        ("problems", 999),
+        ("layer", 999),
+        ("CRS", 22),
+    ):
         spare = width - sum(widths.values()) - 2 * (len(columns) - 1)
-        widths[name] = min(_widest(columns[name]), max(1, widths[name] + spare))
+        wanted = min(_widest(columns[name]), max(most, widths[name]))
+        widths[name] = max(1, min(wanted, widths[name] + spare))
     shown = [c.fitted(widths[c.title]) for c in columns.values()]
     rows = [[c.title for c in shown], *zip(*(c.cells for c in shown), strict=True)]
     return [_row(row, shown, list(widths.values())) for row in rows]
@@ -114,7 +131,7 @@ def _invalid(layers: Sequence[LayerAudit]) -> _Column:
 
 def _crs(layer: LayerAudit) -> str:
     doubt = " ?" if layer.crs and layer.crs_label and layer.crs.confidence < 0.6 else ""
-    return f"{_cut(clean(layer.crs_label), 22) or '-'}{doubt}"
+    return f"{cut(clean(layer.crs_label), 22) or '-'}{doubt}"
 
 
 def _encoding(layer: LayerAudit) -> str:
@@ -132,79 +149,46 @@ def _problems(findings: Sequence[Finding]) -> str:
 
 
 def _kind(kind: Kind, width: int) -> list[str]:
-    """A kind of problem: what it is, where first, and its remedy."""
-    where = counted(len(kind.places), "place") if len(kind.places) > 1 else ""
-    amount = f"{kind.count:,} in {where}" if kind.count > len(kind.places) and where else where
-    first = clean(kind.places[0])
-    head = f"{kind.severity:7} {kind.code}" + (f" ({amount})" if amount else "")
-    lines = [f"{head}: {clean(kind.finding.reason)}"]
-    if first:
-        lines.append(f"        {first}" + (" …" if len(kind.places) > 1 else ""))
-    if command := command_of(kind.finding, kind.source):
-        lines.append(f"        {command}")
-    return [part for line in lines for part in _wrapped(line, width, "        ")]
+    """A kind of problem: what it is, in which layers and rows, and its remedy."""
+    several = len(kind.told) > 1
+    amount = f" ×{kind.count:,}" if kind.count > len(kind.told) else ""
+    amount += f" in {len(kind.told):,} places" if several else ""
+    lines = [
+        f"{kind.severity:7} {kind.code}{amount}" + (f": {clean(kind.reason)}" * bool(kind.reason))
+    ]
+    named = NAMED_OF_CONTRACT if kind.code.startswith("expected-") else NAMED
+    lines += [line for told in kind.told[:named] if (line := _place(told, kind))]
+    if len(kind.told) > named:
+        lines.append(f"{_INDENT}… and {len(kind.told) - named:,} more")
+    lines = [part for line in lines for part in wrapped(line, width, _INDENT + "  ")]
+    command = command_of(kind.first.finding, kind.first.source)
+    # In one line, however long: broken ones cannot be pasted.
+    return [*lines, f"{_INDENT}{command}"] if command else lines
 
 
-# -- widths in a terminal ----------------------------------------------------
+def _place(told: Told, kind: Kind) -> str:
+    """A layer, and what is wrong in which of its rows, as far as not all layers share it."""
+    finding = told.finding
+    if not told.where:
+        return "" if kind.reason else f"{_INDENT}{clean(finding.reason)}"
+    said = [] if kind.reason else [clean(finding.reason)]
+    if finding.places:
+        said.append(("first " if finding.count > 1 else "") + place_text(finding.places[0]))
+    amount = f" ×{finding.count:,}" if finding.count > 1 and len(kind.told) > 1 else ""
+    return f"{_INDENT}{clean(told.where)}{amount}" + (f": {'; '.join(said)}" if said else "")
 
 
 def _widest(column: _Column) -> int:
-    return max(_wide(column.cells), _width(column.title))
+    return max(_wide(column.cells), width_of(column.title))
 
 
 def _wide(cells: list[str]) -> int:
-    return max(map(_width, cells), default=0)
-
-
-def _width(text: str) -> int:
-    """Cells of a terminal: two for a wide letter, none for a combining one."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
+    return max(map(width_of, cells), default=0)
 
 
 def _row(cells: Sequence[str], columns: list[_Column], widths: list[int]) -> str:
     padded = []
     for cell, column, width in zip(cells, columns, widths, strict=True):
-        blank = " " * (width - _width(cell))
+        blank = " " * (width - width_of(cell))
         padded.append(f"{blank}{cell}" if column.right else f"{cell}{blank}")
     return "  ".join(padded).rstrip()
-
-
-def _shortened(text: str, width: int) -> str:
-    """Text whose middle is left out: a path is known by its end."""
-    if _width(text) <= width:
-        return text
-    keep = max(1, width - 1)
-    head, tail = keep // 3, keep - keep // 3
-    while head + tail > 2 and _width(f"{text[:head]}…{text[-tail:]}") > width:
-        head, tail = max(1, head - 1), max(1, tail - 1)
-    return f"{text[:head]}…{text[-tail:]}"
-
-
-def _cut(text: str, width: int) -> str:
-    while _width(text) > width:
-        text = text[: max(1, min(len(text) - 2, width - 1))].rstrip() + "…"
-        if len(text) < 3:
-            break
-    return text
-
-
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """Lines of at most a width; a path that is longer is a line of its own."""
-    import textwrap
-
-    if _width(text) <= width:
-        return [text]
-    stripped = text.lstrip()
-    return textwrap.wrap(
-        stripped,
-        max(width, 30),
-        initial_indent=text[: len(text) - len(stripped)],
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

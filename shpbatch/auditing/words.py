@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 
-from ..findings import Finding
+from ..findings import Finding, Place
 from ..models import Source
 from ..reporting.talk import one_line
 from .contract import type_text
 from .grid import LayerAudit
 
-__all__ = ["bytes_text", "clean", "command_of", "counted", "fields_text", "how_sure", "places_text"]
+__all__ = ["bytes_text", "clean", "command_of", "counted", "fields_text", "how_sure", "place_text"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 #: From this confidence on a guess is called so.
@@ -56,10 +56,7 @@ def fields_text(layer: LayerAudit) -> list[str]:
     return [f"{clean(f.name)} {type_text(f.type, f.width, f.decimals)}" for f in fields]
 
 
-def places_text(finding: Finding) -> list[str]:
-    """``row 12 at (3.5, 4): Self-intersection`` for each place; rows are GDAL's FIDs."""
-    said = []
-    for place in finding.places:
-        at = f" at ({place.x:.10g}, {place.y:.10g})" if None not in (place.x, place.y) else ""
-        said.append(clean(f"row {place.row}{at}" + (f": {place.detail}" if place.detail else "")))
-    return said
+def place_text(place: Place) -> str:
+    """``row 12 at (3.5, 4): Self-intersection``; rows are GDAL's FIDs."""
+    at = f" at ({place.x:.10g}, {place.y:.10g})" if None not in (place.x, place.y) else ""
+    return clean(f"row {place.row}{at}" + (f": {place.detail}" if place.detail else ""))
