@@ -594,6 +594,21 @@ def test_a_ledger_that_is_held_for_too_long(src: Path, monkeypatch: pytest.Monke
     assert refused.value.code == "ledger-busy"
 
 
+@pytest.mark.parametrize(("runs", "outcomes", "kept"), [(3, 99, 3), (99, 7, 3), (99, 1, 2)])
+def test_runs_long_past_are_forgotten_with_their_logs(
+    runs: int, outcomes: int, kept: int, src: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three outcomes a run; the last one that did something is kept whole."""
+    monkeypatch.setattr("shpbatch.publishing.ledger.KEPT_RUNS", runs)
+    monkeypatch.setattr("shpbatch.publishing.ledger.KEPT_OUTCOMES", outcomes)
+    done = [run(src, force=True).run_id for _ in range(5)]
+    state = src.parent / "out" / STATE
+    with Ledger(state / LEDGER, read_only=True) as ledger:
+        assert [r["run_id"] for r in ledger.runs()] == done[: -kept - 1 : -1]
+        assert [len(ledger.outcomes(run_id)) for run_id in done] == [0] * (5 - kept) + [3] * kept
+    assert {p.stem for p in (state / "log").iterdir()} == {*done[-kept:]}
+
+
 # -- the commands ----------------------------------------------------------------
 
 

@@ -39,8 +39,16 @@ CREATE TABLE IF NOT EXISTS troubles (
     provenance TEXT NOT NULL
 );
 """
-#: Past runs whose outcomes are kept.
-KEPT_RUNS = 400
+#: Runs that are kept, and how many outcomes of them: some 300 MB. The last run is kept whole.
+KEPT_RUNS, KEPT_OUTCOMES = 1_000, 300_000
+_PAST = """
+SELECT run_id FROM runs
+WHERE run_id NOT IN (SELECT run_id FROM runs ORDER BY rowid DESC LIMIT ?)
+UNION
+SELECT run_id FROM outcomes
+WHERE rowid <= (SELECT max(rowid) FROM outcomes) - ?
+AND run_id <> (SELECT run_id FROM outcomes ORDER BY rowid DESC LIMIT 1)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +168,8 @@ class Ledger:
 
     # -- runs ----------------------------------------------------------------
 
-    def begin(self, run_id: str, started: str, recipe: str) -> None:
-        """A run begins; outcomes of runs long past are dropped."""
+    def begin(self, run_id: str, started: str, recipe: str) -> list[str]:
+        """A run begins; runs that are forgotten for it, the first ones of all."""
         with self.together():
             self._db.tell(
                 "INSERT INTO runs (run_id, started, recipe) VALUES (?, ?, ?)",
@@ -169,11 +177,10 @@ class Ledger:
                 started,
                 recipe,
             )
-            self._db.tell(
-                "DELETE FROM outcomes WHERE run_id NOT IN "
-                "(SELECT run_id FROM runs ORDER BY rowid DESC LIMIT ?)",
-                KEPT_RUNS,
-            )
+            rows = self._db.ask(_PAST, KEPT_RUNS, KEPT_OUTCOMES)
+            self._db.tell_each("DELETE FROM outcomes WHERE run_id = ?", rows)
+            self._db.tell_each("DELETE FROM runs WHERE run_id = ?", rows)
+        return [row[0] for row in rows]
 
     def put_outcome(
         self, run_id: str, key: str, record: Mapping[str, Any], why: str | None

@@ -98,14 +98,16 @@ class _Run:
         limit = failure_limit(settings.max_failures, len(tasks))
         if settings.metrics_file:
             check_metrics(settings.metrics_file)
-        log = settings.log or str(state / "log" / f"{self.run_id}.jsonl")
+        log = settings.log or str(_log_of(state, self.run_id))
         note_plan(self.planned.dst, tasks, self.planned.headers, files)
         self.planned = replace(self.planned, tasks=(), headers=())  # what is done is let go
         with (
             RunLog(log, self.run_id) as lines,
             closing(Talk(settings.log_format, settings.log_file)) as talk,
         ):
-            self.ledger.begin(self.run_id, _now(), _recipe_text(tasks))
+            for past in self.ledger.begin(self.run_id, _now(), _recipe_text(tasks)):
+                with suppress(OSError):
+                    _log_of(state, past).unlink()
             known = {i: run_task(t) for i, t in enumerate(tasks) if t.skip}  # returns at once
             live = [t for i, t in enumerate(tasks) if i not in known]
             mapping, items = self._mapping(lines, talk, live, tasks[0].recipe)
@@ -182,6 +184,10 @@ class _Run:
             return replace(report, vanished=keys, kept=dict.fromkeys(keys, told))
         kept, gone = prune(self.planned.dst, self.ledger, keys, self.planned.empty)
         return replace(report, vanished=tuple(kept), kept=kept, pruned=tuple(gone))
+
+
+def _log_of(state: Path, run_id: str) -> Path:
+    return state / "log" / f"{run_id}.jsonl"
 
 
 def _recipe_text(tasks: Sequence[Task]) -> str:
