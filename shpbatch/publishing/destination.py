@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ def claim(dst: str, wait: float = 0.0) -> Iterator[Path]:
     Raises
     ------
     PlanError
-        ``dst-unwritable``.
+        ``dst-unwritable``, ``state-unsafe``.
     WriteError
         ``disk-full``.
     BusyError
@@ -57,8 +58,11 @@ def claim(dst: str, wait: float = 0.0) -> Iterator[Path]:
         raise PlanError(f"{state}: is a link; remove it, or choose another -o", "dst-unwritable")
     try:
         state.parent.mkdir(parents=True, exist_ok=True)
+        if state.is_symlink():
+            raise _unsafe(state, "is a link")
         state.mkdir(mode=0o700, exist_ok=True)
         if os.name != "nt":
+            _check_owner(state)
             state.chmod(0o700)
         held = open(state / "run.lock", "a+b")  # noqa: SIM115 (closed by the with below)
     except OSError as error:
@@ -87,6 +91,23 @@ def claim(dst: str, wait: float = 0.0) -> Iterator[Path]:
             # Killed workers of this run left theirs; no worker is alive any more.
             clear_stage(state)
             unlock(held)
+
+
+def _check_owner(state: Path) -> None:
+    """Refuse what another user made: a journal says which files are to be moved and removed.
+
+    A share may give all that we make to one user of its own, who is nobody else then.
+    """
+    owner = state.stat().st_uid
+    if owner != os.geteuid():
+        with tempfile.TemporaryFile(dir=state) as made:
+            if os.fstat(made.fileno()).st_uid != owner:
+                raise _unsafe(state, f"belongs to another user ({owner})")
+
+
+def _unsafe(state: Path, why: str) -> PlanError:
+    remedy = "remove it, or choose another -o"
+    return PlanError(f"{state}: {why}, and is not trusted; {remedy}", "state-unsafe")
 
 
 def clear_stage(state: Path) -> None:
