@@ -200,6 +200,23 @@ def test_a_journal_whose_name_may_not_last_costs_no_old_output(
     nothing_is_left(out)
 
 
+def test_a_journal_that_cannot_be_read_is_told_and_keeps_its_sets(
+    src: Path, out: Path, waiting: pytest.MonkeyPatch
+) -> None:
+    def sick(path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    before = sorted((out / STATE / "stage").rglob("*"))
+    with waiting.context() as patch:
+        patch.setattr("shpbatch.publishing.journal._read", sick)
+        with pytest.raises(ShpbatchError, match="Input/output error"):
+            run(src, out)
+    assert sorted((out / STATE / "stage").rglob("*")) == before
+    waiting.undo()
+    assert run(src, out).recovered == 1
+    nothing_is_left(out)
+
+
 # -- a place that is closed -----------------------------------------------------------
 
 

@@ -113,11 +113,14 @@ def _unsafe(state: Path, why: str) -> PlanError:
 def clear_stage(state: Path) -> None:
     """Remove what is staged, but for what a journal says is to be moved to its place."""
     top = state / "stage"
-    kept = {
-        Path(entry.staged.folder).relative_to(top).parts[0]
-        for _, entries in pending(state)
-        for entry in entries
-    }
+    try:
+        kept = {
+            Path(entry.staged.folder).relative_to(top).parts[0]
+            for _, entries in pending(state)
+            for entry in entries
+        }
+    except PlanError:  # what a journal needs is not known: recovery tells why
+        return
     for folder in top.iterdir() if top.is_dir() else ():
         if folder.name not in kept:
             shutil.rmtree(folder, ignore_errors=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..durable import Files
+from ..errors import PlanError
 from .sets import Entry, Member, Staged, keep_modes
 
 __all__ = ["JOURNAL", "Undecided", "commit", "drop_torn", "finish", "pending"]
@@ -85,12 +86,22 @@ def finish(path: Path, done: Iterable[Entry], left: Sequence[Entry], files: File
 
 
 def pending(state: Path) -> Iterator[tuple[Path, list[Entry]]]:
-    """Journals of which the sets may not all be in their places."""
+    """Journals of which the sets may not all be in their places.
+
+    Raises
+    ------
+    PlanError
+        ``journal-unreadable``.
+    """
     folder = state / JOURNAL
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError):  # its writer has just finished
-            if (found := _read(path)) is not None:
-                yield path, [_entry(e, state.parent) for e in found]
+    try:
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):  # its writer has just finished
+                if (found := _read(path)) is not None:
+                    yield path, [_entry(e, state.parent) for e in found]
+    except OSError as error:
+        reason = f"{folder}: cannot be read: {error.strerror}; see to its disk and its permissions"
+        raise PlanError(reason, "journal-unreadable") from error
 
 
 def drop_torn(state: Path, files: Files) -> None:
