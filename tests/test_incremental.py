@@ -649,8 +649,9 @@ def test_runs_log_and_verify(src: Path) -> None:
     assert code == 1
     assert "changed  cities.shp" in text
     assert "missing  SohoWater.prj" in text
+    (out / "SohoPeople.rejects.geojsonl").write_text("{}")
     wrong = json.loads(shell("verify", out, "--json")[1])["wrong"]
-    assert len(wrong) == 2
+    assert {w["what"] for w in wrong} == {"changed", "missing", "added"}
 
 
 def test_a_second_run_waits_or_is_told_who_holds_the_destination(src: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ..publishing.staleness import edited
+from ..publishing.staleness import added, edited
 from ..reporting.talk import one_line
 from .ledger import opened
 
@@ -30,6 +30,8 @@ def command(dst: str, as_json: bool) -> None:
             changed = edited(output.members, dst, hashed=True)
             wrong += [{"output": key, "file": n, "what": "missing"} for n in gone]
             wrong += [{"output": key, "file": n, "what": "changed"} for n in changed]
+            beside = added(output.members, dst)
+            wrong += [{"output": key, "file": n, "what": "added"} for n in beside]
     if as_json:
         click.echo(json.dumps({"schema": 1, "outputs": count, "wrong": wrong}))
     else:
