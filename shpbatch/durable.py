@@ -50,19 +50,18 @@ class Files:
             os.close(handle)
 
     def sync_all(self, paths: Iterable[Path]) -> None:
-        """Make files and folders durable; many of one file system in one call."""
+        """Make files and folders of one file system durable; many of them in one call."""
         paths = list(paths)
         whole = _syncfs() if len(paths) >= MANY else None
         if whole is None:
             for path in paths:
                 self.sync(path)
             return
-        for path in {os.stat(path).st_dev: path for path in paths}.values():
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                whole(handle)
-            finally:
-                os.close(handle)
+        handle = os.open(paths[0], os.O_RDONLY)
+        try:
+            whole(handle)
+        finally:
+            os.close(handle)
 
     def rename(self, source: Path, target: Path) -> None:
         """Move a file over another, waiting where a program holds that open."""
@@ -92,7 +91,10 @@ class Files:
         except BaseException:
             near.unlink(missing_ok=True)
             raise
-        self.sync(target.parent)  # before the other file system forgets what it had
+        device = os.stat(target).st_dev  # which no other call makes durable
+        for folder in target.parents:
+            if os.stat(folder).st_dev == device:
+                self.sync(folder)
         self.unlink(source)
 
     def unlink(self, path: Path) -> None:

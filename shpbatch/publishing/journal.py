@@ -154,8 +154,12 @@ def _unsynced(entries: Sequence[Entry], dst: Path) -> list[Path]:
     """Staged files, the folders with their names, and folders that are new in the destination."""
     sets = [e.staged for e in entries]
     members = [Path(s.source(extension)) for s in sets for extension in s.members]
-    own = {s.folder for s in sets} | {os.path.dirname(s.sink) for s in sets}
-    folders = {p for path in map(Path, own) for p in (path, *path.parents) if p.is_relative_to(dst)}
+    folders = {dst}
+    for own in {s.folder for s in sets} | {os.path.dirname(s.sink) for s in sets}:
+        folder = Path(own)
+        while folder not in folders and folder != folder.parent:
+            folders.add(folder)
+            folder = folder.parent
     return [*members, *sorted(folders)]
 
 

@@ -59,7 +59,7 @@ def move(entry: Entry, files: Files) -> None:
     if own == "shp" and own in left:  # an output of one file is replaced in one instant
         files.unlink(target)
     for name in entry.stale():  # on a replay too: that they went may have been lost
-        if not _is_other(entry, name):
+        if not _is_other(entry, name, entry.path(name)):
             files.unlink(Path(entry.path(name)))
     for extension in sorted(left, key=lambda e: (e == own, e)):
         files.rename(Path(staged.source(extension)), Path(staged.place(extension)))
@@ -75,13 +75,14 @@ def settle(moved: Sequence[Entry], files: Files) -> None:
 def _left(entry: Entry) -> list[str]:
     """Extensions of the members that are still to be moved."""
     staged = entry.staged
-    left = [e for e in staged.members if os.path.exists(staged.source(e))]
-    elsewhere = [e for e in staged.members if e not in left]
-    moved = [e for e in elsewhere if _is(staged.place(e), staged.members[e])]
-    lost = [staged.place(e) for e in elsewhere if e not in moved]
+    places = {extension: staged.place(extension) for extension in staged.members}
+    left = [e for e in places if os.path.exists(staged.source(e))]
+    moved = [e for e in places if e not in left and _is(places[e], staged.members[e])]
+    lost = [places[e] for e in places if e not in left and e not in moved]
     if left:
-        lost += [staged.place(e) for e in left if _is_taken(entry, e)]
-        lost += [entry.path(name) for name in entry.stale() if _is_other(entry, name)]
+        lost += [places[e] for e in left if _is_taken(entry, places[e], staged.members[e])]
+        stale = [(name, entry.path(name)) for name in entry.stale()]
+        lost += [path for name, path in stale if _is_other(entry, name, path)]
     if lost:
         raise (Conflict if moved else Untouched)(
             f"{lost[0]}: was changed while it was being published; run again", "publish-conflict"
@@ -89,17 +90,14 @@ def _left(entry: Entry) -> list[str]:
     return left
 
 
-def _is_taken(entry: Entry, extension: str) -> bool:
+def _is_taken(entry: Entry, place: str, member: Member) -> bool:
     """Whether something is in the place of a member that it is not to replace."""
-    place = entry.staged.place(extension)
-    if not _is_other(entry, os.path.basename(place)):
-        return False
-    return not _is(place, entry.staged.members[extension])
+    return _is_other(entry, os.path.basename(place), place) and not _is(place, member)
 
 
-def _is_other(entry: Entry, name: str) -> bool:
+def _is_other(entry: Entry, name: str, path: str) -> bool:
     """Whether a file is there that was not, or is another than it was; an index is remade."""
-    now = state_of(entry.path(name))
+    now = state_of(path)
     return now is not None and now != entry.before.get(name) and not is_derived(name)
 
 

@@ -79,6 +79,8 @@ class Entry:
 
     def stale(self) -> list[str]:
         """Names of `before` that the new set has not."""
+        if not self.before:
+            return []
         new = {os.path.basename(self.staged.place(e)) for e in self.staged.members}
         return [name for name in self.before if name not in new]
 
@@ -97,7 +99,8 @@ def entry_of(staged: Staged, note: dict[str, Any], more: Iterable[str] = ()) -> 
 
 def _beside(sink: str, name: str) -> str:
     """A path from the folder of a sink, which need not exist to be left again by ``..``."""
-    return os.path.normpath(os.path.join(os.path.dirname(sink), name))
+    path = os.path.join(os.path.dirname(sink), name)
+    return os.path.normpath(path) if name.startswith(os.pardir) else path
 
 
 def keep_modes(entry: Entry) -> None:
