@@ -89,11 +89,53 @@ def test_only_common_fields(tmp_path: Path) -> None:
     assert columns(tmp_path / "out/all.shp") == {"b": ["2"] * 3 + ["3"] * 3}
 
 
+def test_only_fields_that_stay_must_go_together(tmp_path: Path) -> None:
+    first = ([(b"b", "C", 5, 0), (b"m", "M", 10, 0)], [(b"1", b"")] * 3)
+    second = ([(b"b", "C", 5, 0)], [(b"2",)] * 3)
+    merge(two(tmp_path, first, second), tmp_path / "out", field_strategy="intersection")
+    assert columns(tmp_path / "out/all.shp") == {"b": ["1"] * 3 + ["2"] * 3}
+
+
+def test_a_new_field_is_the_same_in_all_layers(tmp_path: Path) -> None:
+    """Though one of them has two fields that it differs from by case only."""
+    first = ([(b"aa", "N", 4, 0), (b"AA", "N", 4, 0)], [(b"1", b"2")] * 3)
+    second = ([(b"N", "N", 4, 0)], [(b"3",)] * 3)
+    recipe = [("calculate", {"field": "Aa", "expression": "99"})]
+    merge(two(tmp_path, first, second), tmp_path / "out", recipe)
+    layer = read_layer(make.source(tmp_path / "out/all.shp"))
+    found = {f.name: layer.values(i).to_pylist() for i, f in enumerate(layer.header.fields)}
+    assert found["Aa"] == [99] * 6
+    assert found["aa"] == [1] * 3 + [None] * 3
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize(("kind", "width", "told"), [("I", 4, 1), ("B", 8, 1), ("@", 8, 0)])
+def test_what_a_layer_has_not_is_zero_in_a_binary_field(
+    kind: str, width: int, told: int, tmp_path: Path
+) -> None:
+    """Blanks would be 538976288; a number is told, as its type has no NULL."""
+    first = ([(b"v", kind, width, 0)], [(b"\x07" * width,)] * 3)
+    second = ([(b"N", "N", 4, 0)], [(b"3",)] * 3)
+    outcome = merge(two(tmp_path, first, second), tmp_path / "out")
+    found = [cell[:width] for cell in cells(tmp_path / "out/all.shp")]
+    assert found == [b"\x07" * width] * 3 + [bytes(width)] * 3
+    loss = "field v: NULL is written as 0, the type has none (3)"
+    assert (loss in outcome.notes) == bool(told)
+
+
 def test_unlike_types_become_text(tmp_path: Path) -> None:
     first = ([(b"v", "N", 6, 1)], [(b"1.5",), (b"",), (b"20.0",)])
     second = ([(b"v", "C", 4, 0)], [(b"abc",), (b"",), (b"1",)])
     merge(two(tmp_path, first, second), tmp_path / "out")
     assert columns(tmp_path / "out/all.shp") == {"v": ["1.5", None, "20.0", "abc", None, "1"]}
+
+
+def test_dates_that_are_none_are_none_as_text(tmp_path: Path) -> None:
+    first = ([(b"v", "D", 8, 0)], [(b"20200131",), (b"********",), (b"00000000",)])
+    second = ([(b"v", "C", 4, 0)], [(b"abc",)] * 3)
+    merge(two(tmp_path, first, second), tmp_path / "out")
+    found = columns(tmp_path / "out/all.shp")["v"]
+    assert found == ["2020-01-31", None, None, "abc", "abc", "abc"]
 
 
 def cells(path: Path) -> list[bytes]:
@@ -138,18 +180,19 @@ def test_cells_keep_their_digits(
     assert not [n for n in outcome.notes if "field" in n]
 
 
-def test_fields_of_one_name_in_one_layer_stay_two(tmp_path: Path) -> None:
-    first = [(b"Name", "C", 3, 0), (b"NAME", "C", 4, 0), (b"name", "N", 2, 0)]
-    second = [(b"NAME", "C", 5, 0), (b"name", "C", 3, 0)]
+def test_fields_of_one_name_in_one_layer_stay_apart(tmp_path: Path) -> None:
+    """Each goes to the one of its very name, else to one that differs by case."""
+    first = [(b"Name", "C", 3, 0), (b"NAME", "C", 4, 0), (b"name", "C", 2, 0)]
+    second = [(b"NAME", "C", 5, 0), (b"nAmE", "C", 3, 0)]
     rows = [(b"a", b"b", b"1")] * 3, [(b"c", b"d")] * 3
     merge(two(tmp_path, (first, rows[0]), (second, rows[1])), tmp_path / "out")
     layer = read_layer(make.source(tmp_path / "out/all.shp"))
-    assert layer.header.fields == (
-        Field("Name", "C", 5),
-        Field("NAME", "C", 4),
-        Field("name", "N", 2),
-    )
-    assert cells(tmp_path / "out/all.shp") == [b"a    b    1"] * 3 + [b"c    d     "] * 3
+    assert [(f.name, f.width) for f in layer.header.fields] == [
+        ("Name", 3),
+        ("NAME", 5),
+        ("name", 2),
+    ]
+    assert cells(tmp_path / "out/all.shp") == [b"a  b    1 "] * 3 + [b"d  c      "] * 3
 
 
 def test_a_value_that_cannot_be_read_is_a_loss(tmp_path: Path) -> None:

@@ -136,14 +136,14 @@ def _number_text(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _day_text(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """``YYYY-MM-DD``; what is no date stays as it is."""
+    """``YYYY-MM-DD``; nothing where no day is told, and what is no date as it is."""
     whole = cells.shape[1] == 8 and ((cells >= ord("0")) & (cells <= ord("9"))).all(axis=1)
     made = _left(cells, max(10, cells.shape[1]))
     if np.any(whole):
         digits = cells[whole]
         dash = np.full((len(digits), 1), DASH, np.uint8)
         made[whole] = np.hstack([digits[:, :4], dash, digits[:, 4:6], dash, digits[:, 6:]])
-        made[(cells == ord("0")).all(axis=1)] = BLANK
+    made[(cells == ord("0")).all(axis=1) | (cells == STAR).all(axis=1)] = BLANK
     return made
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LEFT_OUT",
     "MISSING",
+    "NEVER_NULL",
     "Missing",
     "Patched",
     "Slice",
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 BLANK = 0x20
+#: Types whose cells are text. The others are binary; of these, numbers have no NULL.
+TEXT, NEVER_NULL = "CNFDLM", "IBYO+V"
 #: What a field of a type leaves out of values that have more.
 LEFT_OUT = {"D": "times of day are left out", "N": "numbers were rounded to reals"}
 
@@ -106,6 +109,11 @@ def stowed(column: Any, f: Field, encoding: str, file: IO[bytes]) -> Any:
     at, data = file.tell(), pickle.dumps(column, pickle.HIGHEST_PROTOCOL)
     file.write(data)
     return Stowed(file.name, at, len(data), need_of(array, f, encoding))
+
+
+def null_byte(f: Field) -> np.uint8:
+    """What fills a cell that is NULL: blanks, but in types whose cells are binary."""
+    return np.uint8({"L": ord("?")}.get(f.type, BLANK if f.type in TEXT else 0))
 
 
 def array_of(column: Any) -> Any:
@@ -180,7 +188,7 @@ def cells_of(
         Of the outgoing layer.
     """
     if isinstance(column, Missing):
-        return np.uint8(ord("?") if f.type == "L" else BLANK), {}, ()
+        return null_byte(f), {}, ()
     if isinstance(column, Slice):
         assert body is not None
         return as_wide(body[:, column.start : column.stop], f), {}, ()

@@ -15,7 +15,18 @@ import numpy as np
 from ..errors import WriteError
 from ..models import Field
 from .cast import is_recoded, recoded
-from .columns import LEFT_OUT, Patched, Slice, Stowed, array_of, cells_of, cut, joined
+from .columns import (
+    LEFT_OUT,
+    NEVER_NULL,
+    Missing,
+    Patched,
+    Slice,
+    Stowed,
+    array_of,
+    cells_of,
+    cut,
+    joined,
+)
 from .dbf import Descriptor, Table, dated, header_bytes, name_bytes
 from .spilled import OVERFLOW, Spilled
 from .writer import check_size
@@ -231,6 +242,8 @@ class TableWriter:
         at, wide = 1, []
         for which, f, column in joined(self.fields, piece.columns):
             cells, lost, spilled = cells_of(column, f, body, self.encoding)
+            if isinstance(column, Missing) and f.type in NEVER_NULL:
+                self.losses[f"field {f.name}: NULL is written as 0, the type has none"] += len(made)
             made[:, at : at + f.width] = cells
             at += f.width
             for text, (count, example) in lost.items():

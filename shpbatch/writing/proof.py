@@ -12,7 +12,7 @@ from ..engine.decoding import vertices_of
 from ..errors import LayerError, SourceError, WriteError
 from ..models import Field, Source
 from ..shapefile.cast import Cast, as_wide, cast_cells
-from ..shapefile.columns import Missing, Slice, array_of, cells_of, joined
+from ..shapefile.columns import Missing, Slice, array_of, cells_of, joined, null_byte
 from ..shapefile.reader import Reader
 from ..shapefile.spilled import OVERFLOW, read_spilled
 from .output import STEM, Kept, Made, Output
@@ -178,7 +178,7 @@ def _same_cells(
         assert body is not None
         return np.array_equal(cells, as_wide(body[:, column.start : column.stop], f))
     if isinstance(column, Missing):
-        return bool(np.isin(cells, list(b" ?")).all())
+        return bool((cells == null_byte(f)).all())
     if isinstance(column, Cast):
         assert body is not None
         own = body[:, column.place.start : column.place.stop]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Union", "unite"]
 
-#: A field of a layer: its name without case, and which of the fields of that name it is.
-Key = tuple[str, int]
 #: Bytes of a value of each type as text; of a number, those of its cell.
 _SHOWN = {"D": 10}
 #: Widest number that is widened for its digits' sake; cells that are carried have theirs.
@@ -38,13 +36,16 @@ class Union:
         Of the one layer.
     source_field : str or None
         Field that holds the name of each feature's source.
-    planned : frozenset of (str, int)
-        Keys of all fields of the layers, also those that are left out.
+    names : tuple of str
+        Of all fields of the layers, also those that are left out.
+    kept : tuple of int
+        Which of these are the fields of the header.
     """
 
     header: Header
     source_field: str | None = None
-    planned: frozenset[Key] = frozenset()
+    names: tuple[str, ...] = ()
+    kept: tuple[int, ...] = ()
 
     def columns_of(self, layer: Layer, source: str) -> tuple[Any, ...]:
         """The columns of one layer as those of the union.
@@ -54,21 +55,21 @@ class Union:
         WriteError
             ``fields-differ`` for a field that the plan did not foresee.
         """
-        places = {key: at for at, key in enumerate(_keys(layer.header.fields))}
-        if strange := [name for name, nth in places if (name, nth) not in self.planned]:
+        own = layer.header.fields
+        matched = _matched([f.name for f in own], self.names)
+        if strange := [f.name for f, at in zip(own, matched, strict=True) if at is None]:
             raise WriteError(
                 f"a step made a field '{strange[0]}' that was not planned; "
                 "give its step a header rule",
                 "fields-differ",
             )
-        found = []
-        for f, key in zip(self.header.fields, _keys(self.header.fields), strict=True):
-            if f.name == self.source_field:
-                found.append(_repeated(source, len(layer)))
-            elif key not in places:
-                found.append(MISSING)
-            else:
-                found.append(self._column(layer, places[key], f))
+        places = {at: i for i, at in enumerate(matched)}
+        found = [
+            self._column(layer, places[at], f) if at in places else MISSING
+            for f, at in zip(self.header.fields, self.kept, strict=False)
+        ]
+        if self.source_field is not None:
+            found.append(_repeated(source, len(layer)))
         return tuple(found)
 
     def _column(self, layer: Layer, at: int, f: Field) -> Any:
@@ -146,7 +147,8 @@ def unite(
                 "merge-crs",
             )
     encodings = {h.encoding for h in headers if any(f.type == "C" for f in h.fields)}
-    fields = _fields(headers, names, strategy)
+    all_names, kept = _names(headers, strategy)
+    fields = _fields(headers, names, all_names, kept)
     if source_field is not None:
         if any(source_field.casefold() == f.name.casefold() for f in fields):
             raise PlanError(
@@ -167,8 +169,7 @@ def unite(
         encoding_from="default" if len(encodings) > 1 else told.encoding_from,
         bounds=None,
     )
-    planned = frozenset(key for h in headers for key in _keys(h.fields))
-    return Union(united, source_field, planned)
+    return Union(united, source_field, all_names, kept)
 
 
 def _same_crs(left: str | None, right: str | None) -> bool:
@@ -183,31 +184,53 @@ def _same_crs(left: str | None, right: str | None) -> bool:
         return False
 
 
-def _keys(fields: Sequence[Field]) -> list[Key]:
-    seen: Counter[str] = Counter()
-    keys = []
-    for f in fields:
-        name = f.name.casefold()
-        keys.append((name, seen[name]))
-        seen[name] += 1
-    return keys
+def _matched(names: Sequence[str], known: Sequence[str]) -> list[int | None]:
+    """Which of the known names each name is: the very same, else one but for case; each once."""
+    found: dict[int, int] = {}
+    taken: set[int] = set()
+    for same in (str, str.casefold):
+        free: defaultdict[str, deque[int]] = defaultdict(deque)
+        for at, name in enumerate(known):
+            if at not in taken:
+                free[same(name)].append(at)
+        for i, name in enumerate(names):
+            if i not in found and (left := free.get(same(name))):
+                found[i] = left.popleft()
+                taken.add(found[i])
+    return [found.get(i) for i in range(len(names))]
 
 
-def _fields(headers: Sequence[Header], names: Sequence[str], strategy: str) -> tuple[Field, ...]:
-    united: dict[Key, Field] = {}
-    for header, source in zip(headers, names, strict=True):
-        for key, f in zip(_keys(header.fields), header.fields, strict=True):
-            united[key] = _wider(united[key], f, source) if key in united else f
+def _names(headers: Sequence[Header], strategy: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Names of all fields, and which of them the union has."""
+    known: list[str] = []
+    for header in headers:
+        names = [f.name for f in header.fields]
+        matched = _matched(names, known)
+        known += [n for n, at in zip(names, matched, strict=True) if at is None]
+    kept = set(range(len(known)))
+    if strategy == "intersection":
+        kept.intersection_update(*(_matched([f.name for f in h.fields], known) for h in headers))
+    return tuple(known), tuple(sorted(kept))
+
+
+def _fields(
+    headers: Sequence[Header], sources: Sequence[str], names: tuple[str, ...], kept: tuple[int, ...]
+) -> tuple[Field, ...]:
+    united: dict[int, Field] = {}
+    for header, source in zip(headers, sources, strict=True):
+        matched = _matched([f.name for f in header.fields], names)
+        for at, f in zip(matched, header.fields, strict=True):
+            if at is None or at not in kept:
+                continue
+            own = replace(f, name=names[at])
+            united[at] = _wider(united[at], own, source) if at in united else own
             if f.type in WITH_MEMO and (f.type, f.width) != ("B", 8):  # a double of FoxPro
                 raise PlanError(
                     f"{source}: the texts of the memo field {f.name} are in a file of their own, "
                     f"and cannot be merged; drop it with the step select",
                     "merge-fields",
                 )
-    if strategy == "intersection":
-        common = set.intersection(*(set(_keys(h.fields)) for h in headers))
-        united = {k: f for k, f in united.items() if k in common}
-    return tuple(united.values())
+    return tuple(united[at] for at in kept)
 
 
 def _wider(left: Field, right: Field, source: str) -> Field:
