@@ -11,7 +11,17 @@ from typing import Literal
 from .errors import PlanError
 
 __all__ = ["DRIVERS", "KINDS", "SUFFIXES", "Container", "container_of", "in_order", "kind_of"]
-__all__ += ["in_layer", "is_set", "layer_names", "numbered", "of_kind", "sink_paths", "unique"]
+__all__ += [
+    "STYLES",
+    "in_layer",
+    "is_set",
+    "layer_name",
+    "layer_names",
+    "numbered",
+    "of_kind",
+    "sink_paths",
+    "unique",
+]
 
 Container = Literal["files", "shz", "gpkg", "fgb", "geojson", "parquet"]
 #: What the path of a sink ends in.
@@ -43,6 +53,11 @@ _ALSO: dict[str, Container] = {
 _UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*%]|^\.|[. ]$')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
 LONGEST = 100
+#: Table in which QGIS keeps the styles of a GeoPackage.
+STYLES = "layer_styles"
+#: How names of a GeoPackage's own tables begin, and what GDAL lets no name begin with.
+_OWN = ("gpkg", "sqlite_", "rtree_", "ogr_")
+_SPECIAL = "`~!@#$%^&*()+-={}|[]\\:\";'<>?,./"
 #: Layers of other geometries that were split off are named by them: ``roads_point.shp``.
 KINDS = ("point", "line", "polygon")
 
@@ -88,7 +103,13 @@ def in_layer(layer: str, label: str) -> str:
 
 def layer_names(labels: Sequence[str]) -> list[str]:
     """Names of the layers of a package that labels become."""
-    return unique([label.replace("\0", "_") for label in labels])
+    return unique([layer_name(label.replace("\0", "_")) for label in labels])
+
+
+def layer_name(name: str) -> str:
+    """A name as a GeoPackage takes it for a layer: some are its own, or those of its styles."""
+    own = name.casefold().startswith(_OWN) or name.casefold() == STYLES
+    return f"layer_{name}" if own or not name or name[0] in _SPECIAL else name
 
 
 def kind_of(label: str) -> str:

@@ -90,6 +90,43 @@ def test_styles_are_where_qgis_looks_for_them(folder: Path, tmp_path: Path) -> N
     assert found["names with é!"][1] == QML.replace("NAME", "N")
 
 
+NAMES = [
+    "layer_styles",
+    "Layer_Styles",
+    "gpkg_contents",
+    "sqlite_x",
+    "~x",
+    "..a",
+    "-a",
+    "rtree_x_geom",
+]
+
+
+def test_layers_of_any_name(tmp_path: Path) -> None:
+    for number, name in enumerate([*NAMES, "roads"]):
+        make.write(tmp_path / f"in/{number}", name, qml=QML)
+    outcome = one(run(tmp_path / "in", tmp_path / "out", flat=True))
+    assert outcome.status == "done", outcome.reason
+    found = layers(tmp_path / "out/all.gpkg")
+    assert set(found.values()) == {3}
+    assert len(found) == len(NAMES) + 1
+    assert set(styles(tmp_path / "out/all.gpkg")) == set(found)
+    assert "layer layer_gpkg_contents: a GeoPackage takes no gpkg_contents, or not again (1)" in (
+        outcome.notes
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_of_any_name(name: str, tmp_path: Path) -> None:
+    make.write(tmp_path / "in", name)
+    outcome = one(
+        shpbatch.run(tmp_path / "in", tmp_path / "out", "", format="GPKG", method="inline")
+    )
+    assert outcome.status == "done", outcome.reason
+    assert list(layers(tmp_path / f"out/{name}.gpkg").values()) == [3]
+    assert any("a GeoPackage takes no" in n for n in outcome.notes)
+
+
 def test_no_table_of_styles_where_there_are_none(tmp_path: Path) -> None:
     make.write(tmp_path / "in", "a")
     run(tmp_path / "in", tmp_path / "out")

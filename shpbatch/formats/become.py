@@ -23,7 +23,7 @@ from ..errors import WriteError
 from ..models import Header
 from ..policy import Policy
 from ..shapefile.spilled import OVERFLOW, Spilled
-from ..sinks import unique
+from ..sinks import layer_name, unique
 from ..writing.output import STEM, Output
 from .compare import Digest, same_crs
 from .joined import Table, joined
@@ -86,7 +86,10 @@ def become(volumes: Sequence[Output], sink: Path, account: Account, policy: Poli
     """
     folder = volumes[0].folder
     with ours(folder) as own:
-        left = put(volumes, own / f"{STEM}{sink.suffix}", sink.stem, account, policy)
+        layer = sink.stem if sink.suffix != ".gpkg" else layer_name(sink.stem)
+        if layer != sink.stem:
+            account.note(f"the layer is called {layer}: a GeoPackage takes no {sink.stem}")
+        left = put(volumes, own / f"{STEM}{sink.suffix}", layer, account, policy)
     beside = folder / f"{STEM}.{OVERFLOW}"
     beside.unlink(missing_ok=True)  # of the first of them
     if policy.on_overflow == "sidecar":

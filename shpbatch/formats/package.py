@@ -8,13 +8,12 @@ from pathlib import Path
 from ..account import Account
 from ..policy import Policy
 from ..shapefile.spilled import OVERFLOW
+from ..sinks import STYLES
 from ..writing.output import STEM, Output
 from .become import ours, put
 
 __all__ = ["pack"]
 
-#: Table in which QGIS keeps the styles of a GeoPackage.
-STYLES = "layer_styles"
 #: A time that says nothing, so that the same layers make the same bytes.
 _DAY = "1980-01-01T00:00:00"
 

@@ -174,6 +174,9 @@ class _Work:
     def _completed(self, completion: Completion) -> list[CompleteSet]:
         if self.outputs and any(m.layer for m in self.task.members):
             names = layer_names(list(self.outputs))
+            for label, name in zip(self.outputs, names, strict=True):
+                if name != label.replace("\0", "_"):
+                    self.account.note(f"layer {name}: a GeoPackage takes no {label}, or not again")
             layers = dict(zip(names, self.outputs.values(), strict=True))
             return [completion.pack(layers, Path(self.task.sink))]
         sinks = sink_paths(self.task.sink, list(self.outputs))
