@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import shlex
 import struct
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -18,6 +18,7 @@ from ..models import Header, Problem, Source
 from ..policy import Policy
 from ..shapefile.bundle import ZIP_ERRORS, Bundle
 from ..shapefile.index import load_index
+from ..shapefile.zips import open_zip
 from .grid import SEVERITIES, LayerAudit
 
 __all__ = ["REPAIR", "look", "refusal", "sorted_findings"]
@@ -77,7 +78,7 @@ def refusal(source: Source, problem: Problem) -> Finding:
     """Why a source cannot be read, as a finding."""
     remedy = REPAIR
     if problem.code not in (*_PARTLY, "bad-dbf"):
-        remedy = f"--exclude {shlex.quote(source.relative)}"
+        remedy = f"--exclude {shlex.quote(glob.escape(source.relative))}"
     reason = problem.reason.removeprefix(f"{source.name}: ").removeprefix(f"{source.path}: ")
     return Finding(problem.code, "error", reason, remedy)
 
@@ -112,7 +113,7 @@ def _sizes(bundle: Bundle) -> dict[str, int]:
     """Bytes of each member by extension, of a zip as unpacked; 0 for what cannot be asked."""
     try:
         if bundle.zipped:
-            with zipfile.ZipFile(bundle.path) as archive:
+            with open_zip(bundle.path) as archive:
                 known = {m.filename: m.file_size for m in archive.infolist()}
             return {e: known.get(n, 0) for e, n in bundle.members.items()}
     except ZIP_ERRORS:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import struct
-import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from ..findings import Finding
 from ..shapefile.bundle import ZIP_ERRORS
+from ..shapefile.zips import open_zip
 from .grid import Stray
 
 __all__ = ["find_strays"]
@@ -111,7 +111,7 @@ def _table(path: str) -> str:
 def _of_zip(path: str, reason: str) -> Finding:
     """Why a zip gave no layer: what it holds instead."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             names = [m.filename for m in archive.infolist() if not m.is_dir()]
     except ZIP_ERRORS:
         names = []

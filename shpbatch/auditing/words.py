@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import shlex
 
 from ..findings import Finding, Place
+from ..foreign import is_foreign
 from ..models import Source
 from ..reporting.talk import one_line
+from ..shapefile.zips import inner_path
 from .contract import type_text
 from .grid import LayerAudit
 
@@ -25,10 +29,25 @@ def clean(text: str) -> str:
 def command_of(finding: Finding, source: Source | None) -> str:
     """The remedy as a command that can be pasted; empty where there is none."""
     remedy = finding.remedy
-    path = shlex.quote(clean(source.path)) if source else "SRC"
+    path = _asked_for(source) if source else "SRC"
     if remedy.startswith(("!", "--")):
         remedy = f"shpbatch run {'SRC' if '--exclude' in remedy else path} -o OUT {remedy}"
     return clean(remedy.replace("{path}", path))
+
+
+def _asked_for(source: Source) -> str:
+    """A source as a command names it; of a file with several layers, this one only."""
+    path = shlex.quote(clean(source.path))
+    file = os.path.basename(os.path.normpath(source.path))
+    name = source.relative.rpartition("/")[2]
+    if is_foreign(source.path):
+        several = os.path.splitext(name)[0] != os.path.splitext(file)[0]
+    else:
+        name = f"{file}/{inner_path(source.member or '')}"
+        several = source.relative.endswith(name)
+    if not source.member or not several:
+        return path
+    return f"{path} --include {shlex.quote(glob.escape(name))}"
 
 
 def how_sure(confidence: float) -> str:

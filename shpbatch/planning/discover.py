@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,7 +12,7 @@ from ..errors import ReadError, SourceError
 from ..foreign import files_of, is_foreign
 from ..models import Problem, Source
 from ..shapefile.bundle import ZIP_ERRORS
-from ..shapefile.zips import check_members, inner_path
+from ..shapefile.zips import check_members, inner_path, open_zip
 from ..sinks import sink_paths
 from .lists import Listed, expanded
 from .walk import UNLISTED, Walk
@@ -138,7 +137,7 @@ def _of_file(
 def _of_zip(path: str, relative: PurePosixPath, ignored: list[tuple[str, str]]) -> Iterator[Source]:
     """The layers in a zip, which counts as a folder of its own name; a ``.shz`` is one layer."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             members = [m for m in check_members(archive, path) if _is_layer(m.filename)]
     except ReadError as error:
         problem = Problem(error.code, str(error))

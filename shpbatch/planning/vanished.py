@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from ..models import Problem
 from ..publishing.ledger import Ledger, Made
 from ..publishing.staleness import edited
 from ..shapefile.bundle import ZIP_ERRORS
+from ..shapefile.zips import open_zip
 
 __all__ = ["Whereabouts", "prune", "stays"]
 
@@ -66,7 +66,7 @@ def _members(path: str) -> set[str] | None:
         if is_foreign(path):
             names, _ = layers_of(path)
         else:
-            with zipfile.ZipFile(path) as archive:
+            with open_zip(path) as archive:
                 names = archive.namelist()
     except (ReadError, *ZIP_ERRORS):
         return None

@@ -20,7 +20,7 @@ from ..errors import ReadError, SourceError
 from ..foreign import is_foreign, lent_folder
 from ..models import Source
 from .names import Names
-from .zips import check_members, limited
+from .zips import check_members, limited, open_zip
 
 __all__ = ["INDEXES", "MAIN", "MEMOS", "TRAVELLING", "ZIP_ERRORS", "Bundle"]
 
@@ -125,7 +125,7 @@ class Bundle:
             return 0
         try:
             if self.zipped:
-                with zipfile.ZipFile(self.path) as archive:
+                with open_zip(self.path) as archive:
                     return archive.getinfo(self.members[extension]).file_size
             return os.stat(Path(self.path, self.members[extension])).st_size
         except ZIP_ERRORS as error:
@@ -145,7 +145,7 @@ class Bundle:
         name = self.members[extension]
         try:
             if self.zipped:
-                with zipfile.ZipFile(self.path) as archive, archive.open(name) as file:
+                with open_zip(self.path) as archive, archive.open(name) as file:
                     yield file
             else:
                 with open(Path(self.path, name), "rb") as file:
@@ -197,7 +197,7 @@ class Bundle:
         """The bytes of a member; a generator does not see what goes wrong where they go."""
         with self.open(extension) as file:
             if isinstance(file, zipfile.ZipExtFile):
-                with zipfile.ZipFile(self.path) as archive:
+                with open_zip(self.path) as archive:
                     member = archive.getinfo(self.members[extension])
                 yield from limited(file, member, self.path)
                 return
@@ -226,7 +226,7 @@ def _folder_names(path: str, mtime_ns: int) -> Names:
 @lru_cache(maxsize=4)
 def _zip_names(path: str, mtime_ns: int) -> Names:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             return Names(m.filename for m in check_members(archive, path))
     except ZIP_ERRORS as error:
         raise SourceError(f"{path}: not a readable zip: {error}", "bad-zip") from None

@@ -1,22 +1,70 @@
-"""Zips that somebody hostile made: bombs, overlapping members, links, names that climb."""
+"""Zips as they come: names in the encoding of some Windows, and what somebody hostile made of them.
+
+Bombs, overlapping members, links, names that climb.
+"""
 
 from __future__ import annotations
 
 import stat
 import zipfile
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import IO
 
 from ..errors import ReadError
+from .weighing import rival_of, tokens_of, weigh
 
-__all__ = ["check_members", "inner_path", "limited"]
+__all__ = ["check_members", "inner_path", "limited", "open_zip"]
+
+#: What the format says that names are in which are not marked as UTF-8, and the mark.
+UNMARKED, MARK = "cp437", 0x800
 
 MOST_MEMBERS = 10_000
 #: A ``.dbf`` of blanks packs 1,000 to 1; what is small anyway may.
 MOST_RATIO, SMALL = 200, 64 << 20
 #: Bytes of one member: both ``.shp`` and ``.dbf`` end at 2 GB.
 LARGEST = 1 << 31
+
+
+def open_zip(path: str) -> zipfile.ZipFile:
+    """A zip, open for reading, its names as a person reads them.
+
+    Few programs write names in cp437 or mark them as UTF-8: `zip` of Linux
+    writes UTF-8 without the mark, Windows whatever its language has.
+    """
+    archive = zipfile.ZipFile(path)
+    try:
+        names = [m.orig_filename for m in archive.infolist() if not m.flag_bits & MARK]
+        codec = _codec_of_names(tuple(n for n in names if not n.isascii()))
+    except BaseException:
+        archive.close()
+        raise
+    if codec == UNMARKED:
+        return archive
+    archive.close()
+    return zipfile.ZipFile(path, metadata_encoding=codec)
+
+
+@lru_cache(maxsize=16)
+def _codec_of_names(names: tuple[str, ...]) -> str:
+    """What names are in that were read as cp437."""
+    raw = [name.encode(UNMARKED) for name in names]
+    if _are(raw, "utf-8"):
+        return "utf-8" if raw else UNMARKED
+    words = tokens_of(name.replace(b"/", b" ").replace(b".", b" ") for name in raw)
+    if rival_of(words, UNMARKED, doubted=True) is None:
+        return UNMARKED
+    return next((codec for codec, _ in weigh(words) if _are(raw, codec)), UNMARKED)
+
+
+def _are(names: list[bytes], codec: str) -> bool:
+    try:
+        for name in names:
+            name.decode(codec)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def check_members(archive: zipfile.ZipFile, path: str) -> list[zipfile.ZipInfo]:
