@@ -100,20 +100,6 @@ def test_a_destination_without_permission(tmp_path: Path) -> None:
     assert "Permission denied" in done.stdout
 
 
-@POSIX
-def test_a_private_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
-    """In a folder that others may write to, it may lead anywhere."""
-    (tmp_path / "victim/stage/x").mkdir(parents=True)
-    (tmp_path / "victim").chmod(0o755)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / STATE).symlink_to("../victim")
-    with pytest.raises(PlanError, match="is a link") as error, claim(str(tmp_path / "out")):
-        pass
-    assert error.value.code == "state-unsafe"
-    assert (tmp_path / "victim/stage/x").is_dir()
-    assert (tmp_path / "victim").stat().st_mode & 0o777 == 0o755
-
-
 @pytest.mark.skipif(not ROOT, reason="only root may give files away")
 def test_a_private_folder_of_another_user_is_not_trusted(tmp_path: Path) -> None:
     """Its journal could say that anything is to be removed."""

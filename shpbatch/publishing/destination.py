@@ -47,7 +47,7 @@ def claim(dst: str, wait: float = 0.0) -> Iterator[Path]:
     Raises
     ------
     PlanError
-        ``dst-unwritable``, ``state-unsafe``.
+        ``dst-unwritable``.
     WriteError
         ``disk-full``.
     BusyError
@@ -55,11 +55,9 @@ def claim(dst: str, wait: float = 0.0) -> Iterator[Path]:
     """
     state = Path(dst, STATE)
     if state.is_symlink():  # whoever made it chooses what we clear, and take for a journal
-        raise PlanError(f"{state}: is a link; remove it, or choose another -o", "dst-unwritable")
+        raise _unsafe(state, "is a link")
     try:
         state.parent.mkdir(parents=True, exist_ok=True)
-        if state.is_symlink():
-            raise _unsafe(state, "is a link")
         state.mkdir(mode=0o700, exist_ok=True)
         if os.name != "nt":
             _check_owner(state)
@@ -94,7 +92,7 @@ def claim(dst: str, wait: float = 0.0) -> Iterator[Path]:
 
 
 def _check_owner(state: Path) -> None:
-    """Refuse what another user made: a journal says which files are to be moved and removed.
+    """Refuse what another user made, for the same reason.
 
     A share may give all that we make to one user of its own, who is nobody else then.
     """
@@ -106,8 +104,7 @@ def _check_owner(state: Path) -> None:
 
 
 def _unsafe(state: Path, why: str) -> PlanError:
-    remedy = "remove it, or choose another -o"
-    return PlanError(f"{state}: {why}, and is not trusted; {remedy}", "state-unsafe")
+    return PlanError(f"{state}: {why}; remove it, or choose another -o", "dst-unwritable")
 
 
 def clear_stage(state: Path) -> None:
