@@ -54,9 +54,9 @@ def claim(dst: str, wait: float = 0.0) -> Iterator[Path]:
         ``busy`` where another run holds it.
     """
     state = Path(dst, STATE)
-    if state.is_symlink():  # whoever made it chooses what we clear, and take for a journal
-        raise _unsafe(state, "is a link")
     try:
+        if state.is_symlink():  # whoever made it chooses what we clear, and take for a journal
+            raise _unsafe(state, "is a link")
         state.parent.mkdir(parents=True, exist_ok=True)
         state.mkdir(mode=0o700, exist_ok=True)
         if os.name != "nt":
