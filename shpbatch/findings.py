@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["PLACES", "Finding", "Lost", "Place", "Severity", "runs_of", "united"]
 
 Severity = Literal["error", "warning", "note"]
-#: Places that a finding keeps; the others are counted.
-PLACES = 5
+#: Places that a finding keeps; the others are counted. Of what is only untidy the first few do.
+PLACES: dict[Severity, int] = {"error": 1000, "warning": 1000, "note": 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,6 @@ def united(left: tuple[Finding, ...], right: tuple[Finding, ...]) -> tuple[Findi
         if was is None:
             found[f.code] = f
             continue
-        places = (*was.places, *f.places)[:PLACES]
+        places = (*was.places, *f.places)[: PLACES[was.severity]]
         found[f.code] = replace(was, count=was.count + f.count, places=places)
     return tuple(found.values())

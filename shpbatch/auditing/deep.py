@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..account import Account
-from ..doctors.defects import examine_geometry
+from ..doctors.defects import DEFECTS, Judged, examine_geometry, judged
 from ..doctors.encoding import EncodingReport, examine_encoding
 from ..engine.reading import layer_of
 from ..errors import LayerError, ReadError
@@ -36,6 +36,7 @@ __all__ = ["Deep", "read_deep"]
 
 #: A header's extent may be off by this share of its size: writers round.
 SLACK = 1e-5
+SIDES = ("west", "south", "east", "north")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,9 @@ class _Tally:
         null = _nulls(layer)
         self.nulls += int(null.sum())
         self._add_boxes(layer.bounds()[~null])
-        self._add_vertices(layer, null)
-        self.findings = united(self.findings, _of_geometry(layer))
+        known = judged(layer)
+        self._add_vertices(layer, null, known)
+        self.findings = united(self.findings, _of_geometry(layer, known))
         self._add_cells(layer)
 
     def _add_boxes(self, boxes: NDArray[np.float64]) -> None:
@@ -123,10 +125,10 @@ class _Tally:
             self.box[:2] = np.minimum(self.box[:2], boxes[:, :2].min(axis=0))
             self.box[2:] = np.maximum(self.box[2:], boxes[:, 2:].max(axis=0))
 
-    def _add_vertices(self, layer: Layer, null: NDArray[np.bool_]) -> None:
+    def _add_vertices(self, layer: Layer, null: NDArray[np.bool_], known: Judged) -> None:
         import shapely
 
-        shapes = layer.geometry()
+        shapes = known.shapes
         vertices = _vertices(layer)
         if vertices is None:  # records of several types: what GDAL made of them tells
             empty = ~null & (shapely.is_missing(shapes) | shapely.is_empty(shapes))
@@ -140,7 +142,7 @@ class _Tally:
             if self.canvas is not None:
                 self.canvas.add(vertices)
         self.empties += int(empty.sum())
-        self.invalid += int((~shapely.is_valid(shapes) & ~null & ~empty).sum())
+        self.invalid += int((~known.valid & ~null & ~empty).sum())
 
     def _add_cells(self, layer: Layer) -> None:
         """NULL cells of each field, and cells without a value of its type."""
@@ -148,7 +150,7 @@ class _Tally:
             self.blanks[at] += layer.values(at).null_count
             bad = _bad_cells(layer, at)
             if len(bad):
-                rows = layer.rows[bad[:PLACES]].tolist()
+                rows = layer.rows[bad[: PLACES["warning"]]].tolist()
                 places = tuple(Place(row, detail=described.name) for row in rows)
                 reason = "cells that hold no value of their field's type, and are read as NULL"
                 finding = Finding("bad-value", "warning", reason, "", len(bad), places)
@@ -159,8 +161,7 @@ class _Tally:
         yield from self.findings
         told = {f.code for f in self.findings}
         if self.nulls and "null-geometry" not in told:
-            remedy = '! filter --where "OGR_GEOM_X IS NOT NULL"'
-            yield Finding("null-geometry", "note", "features without a shape", remedy, self.nulls)
+            yield Finding("null-geometry", *DEFECTS["null-geometry"], self.nulls)
         if self.empties and "empty-geometry" not in told:
             reason = "shapes without a vertex, or points that are NaN"
             yield Finding("empty-geometry", "note", reason, "", self.empties)
@@ -169,14 +170,22 @@ class _Tally:
 
     def _extent_differs(self) -> Iterator[Finding]:
         header = self.header.bounds
-        if header is None or not np.isfinite(self.box).all():
+        if not np.isfinite(self.box).all():
+            return
+        if header is None:
+            if self.box.any():  # else it is that of what lies at (0, 0)
+                reason = "the header holds no extent, though the features have one"
+                yield Finding("bounds-missing", "note", reason, REPAIR)
             return
         size = max(self.box[2] - self.box[0], self.box[3] - self.box[1], 1e-9)
-        if np.abs(self.box - header).max() > SLACK * max(size, np.abs(self.box).max()):
-            reason = (
-                f"the header tells the extent {_box(header)}, the records have "
-                f"{_box(tuple(self.box.tolist()))}"
-            )
+        slack = SLACK * max(size, np.abs(self.box).max())
+        off = [
+            f"{side} {_apart(told, true)}"
+            for side, told, true in zip(SIDES, header, self.box.tolist(), strict=True)
+            if abs(told - true) > slack
+        ]
+        if off:
+            reason = f"the extent in the header is not that of the records: {', '.join(off)}"
             yield Finding("bounds-lie", "warning", reason, REPAIR)
 
     def reading(self, account: Account) -> Reading:
@@ -199,10 +208,10 @@ class _Tally:
         )
 
 
-def _of_geometry(layer: Layer) -> tuple[Finding, ...]:
+def _of_geometry(layer: Layer, known: Judged) -> tuple[Finding, ...]:
     """What the doctor says; of records that cannot be of one type, that they cannot."""
     try:
-        return examine_geometry(layer)
+        return examine_geometry(layer, known)
     except BadRecords:
         raise
     except LayerError as error:
@@ -232,5 +241,7 @@ def _bad_cells(layer: Layer, at: int) -> NDArray[np.int64]:
     return layer.body.bad_rows(layer.columns[at], header.fields[at], header.encoding, layer.rows)
 
 
-def _box(bounds: tuple[float, ...]) -> str:
-    return "(" + ", ".join(f"{v:.6g}" for v in bounds) + ")"
+def _apart(told: float, true: float) -> str:
+    """Two numbers, with as many digits as it takes to tell them apart."""
+    digits = next((d for d in range(10, 17) if f"{told:.{d}g}" != f"{true:.{d}g}"), 17)
+    return f"{told:.{digits}g}, not {true:.{digits}g}"

@@ -71,8 +71,10 @@ def _joined(layer: LayerAudit, outcome: Outcome) -> LayerAudit:
 
 
 def _codes(layer: LayerAudit) -> set[str]:
-    """Findings about the encoding, which was judged by the first 64 kB, and is by all now."""
-    return {f.code for f in layer.encoding.findings} if layer.encoding else set()
+    """Findings that were judged by a part of the layer, and are by all now."""
+    return (
+        {"bounds-missing", *(f.code for f in layer.encoding.findings)} if layer.encoding else set()
+    )
 
 
 def _united(left: tuple[Finding, ...], right: tuple[Finding, ...]) -> tuple[Finding, ...]:

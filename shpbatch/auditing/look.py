@@ -158,8 +158,8 @@ def _of_extent(header: Header) -> list[Finding]:
     if header.geometry_type == "Null":
         return []
     if header.bounds is None:
-        reason = "the header holds no extent, though there are features"
-        return [Finding("bounds-missing", "note", reason, REPAIR)]
+        reason = "the header holds no extent, unless all features are at (0, 0) or null"
+        return [Finding("bounds-missing", "note", f"{reason}: --deep tells")]
     left, bottom, right, top = header.bounds
     if left > right or bottom > top:
         reason = "the extent in the header is inverted"

@@ -22,12 +22,12 @@ from ..shapefile.flaws import (
 )
 from ..shapefile.ragged import Ragged
 from ..shapefile.shapes import owners
-from ..shapefile.types import LINE, POLYGON, family
+from ..shapefile.types import LINE, PATCH, POLYGON, family
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DEFECTS", "examine_geometry"]
+__all__ = ["DEFECTS", "Judged", "examine_geometry", "judged"]
 
 
 class Defect(NamedTuple):
@@ -105,7 +105,24 @@ class Spots(NamedTuple):
     detail: Callable[[int], str]
 
 
-def examine_geometry(layer: Layer) -> tuple[Finding, ...]:
+class Judged(NamedTuple):
+    """Geometries of rows, and which of them GEOS calls valid."""
+
+    shapes: NDArray[np.object_]
+    valid: NDArray[np.bool_]
+
+
+def judged(layer: Layer) -> Judged:
+    """Geometries of a layer, judged by GEOS; it knows no MultiPatch, and calls none invalid."""
+    import shapely
+
+    with np.errstate(invalid="ignore", over="ignore"):
+        shapes = layer.geometry()
+        valid = np.asarray(shapely.is_valid(shapes), dtype=bool)
+    return Judged(shapes, valid | (family(layer.code) == PATCH))
+
+
+def examine_geometry(layer: Layer, known: Judged | None = None) -> tuple[Finding, ...]:
     """Examine the geometries of a layer, or of a window of it.
 
     What concerns vertices and rings is found on the ragged array, so that a
@@ -116,6 +133,8 @@ def examine_geometry(layer: Layer) -> tuple[Finding, ...]:
     ----------
     layer : Layer
         As read, before any step.
+    known : Judged, optional
+        What `judged` says of it, where it was asked already.
 
     Returns
     -------
@@ -140,7 +159,8 @@ def examine_geometry(layer: Layer) -> tuple[Finding, ...]:
         told = [
             spots.rows for code in ("not-finite", "short-ring") for spots in found.get(code, ())
         ]
-        for code, spots in _of_areas(layer, np.concatenate([np.empty(0, np.int64), *told])):
+        rows = np.concatenate([np.empty(0, np.int64), *told])
+        for code, spots in _of_areas(known or judged(layer), rows):
             found.setdefault(code, []).append(spots)
     return tuple(
         _finding(code, found[code], layer.rows)
@@ -152,13 +172,14 @@ def examine_geometry(layer: Layer) -> tuple[Finding, ...]:
 def _finding(code: str, spots: list[Spots], numbers: NDArray[np.int64]) -> Finding:
     """One finding of all spots: the first one of each of the first rows."""
     told: dict[int, Place] = {}
+    most = PLACES[DEFECTS[code].severity]
     for spot in spots:
         rows, first = np.unique(spot.rows, return_index=True)
-        for row, at in zip(rows[:PLACES].tolist(), first[:PLACES].tolist(), strict=True):
+        for row, at in zip(rows[:most].tolist(), first[:most].tolist(), strict=True):
             x, y = (None, None) if spot.xy is None else map(_known, spot.xy[at].tolist())
             told.setdefault(row, Place(int(numbers[row]), x, y, spot.detail(at)))
     count = len(np.unique(np.concatenate([s.rows for s in spots])))
-    places = tuple(told[row] for row in sorted(told)[:PLACES])
+    places = tuple(told[row] for row in sorted(told)[:most])
     return Finding(code, *DEFECTS[code][:2], DEFECTS[code].remedy, count, places)
 
 
@@ -234,14 +255,13 @@ def _at_parts(flat: Ragged, found: NDArray[np.bool_], kind: str, last: bool = Fa
     return Spots(rows, xy, detail)
 
 
-def _of_areas(layer: Layer, known: NDArray[np.int64]) -> Iterator[tuple[str, Spots]]:
+def _of_areas(judged: Judged, known: NDArray[np.int64]) -> Iterator[tuple[str, Spots]]:
     """What GEOS holds against polygons; rows whose rings are known to be none are told already."""
     import shapely
 
+    bad = np.flatnonzero(~judged.valid & ~shapely.is_missing(judged.shapes))
     with np.errstate(invalid="ignore", over="ignore"):
-        shapes = layer.geometry()
-        bad = np.flatnonzero(~shapely.is_valid(shapes) & ~shapely.is_missing(shapes))
-        why = shapely.is_valid_reason(shapes[bad])
+        why = shapely.is_valid_reason(judged.shapes[bad])
     # "Self-intersection[10 50]": a reason with its place.
     reasons = [str(r).rstrip("]").partition("[") for r in why]
     for reason in sorted({r for r, _, _ in reasons}):
