@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -204,6 +205,29 @@ def test_the_ring_next_outside_is_the_shell() -> None:
         place = {int(i): at for at, i in enumerate(order)}
         expected = [place[i - 1] if i % 2 else place[i] for i in order]
         assert shell.tolist() == expected
+
+
+def test_a_record_of_many_rings_in_each_other_takes_little_memory() -> None:
+    """All pairs of these, as of contour lines in one feature, would be half a gigabyte."""
+    n = 3_000
+    low = np.arange(n)
+    polygons = shapely.box(low, low, 2 * n - low, 2 * n - low)
+    row = np.zeros(n, dtype=np.int64)
+    tracemalloc.start()
+    try:
+        shell = shells_of(polygons, row, -shapely.area(polygons))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert shell.tolist() == (low - low % 2).tolist()
+    assert peak < 100e6
+
+
+def test_rings_that_cross_are_holes_of_shells_only() -> None:
+    """As in GDAL, the container next outside decides; that lies in none itself."""
+    polygons = shapely.box([5, 3, 8], [3, 1, 4], [13, 11, 10], [5, 9, 5])
+    shell = shells_of(polygons, np.zeros(3, dtype=np.int64), -shapely.area(polygons))
+    assert shell.tolist() == [0, 1, 0]
 
 
 def test_rings_of_other_rows_are_no_shells() -> None:

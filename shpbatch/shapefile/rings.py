@@ -7,6 +7,7 @@ real files do not always mind it, so containment decides, as in GDAL
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,44 +71,102 @@ def shells_of(
     """
     import shapely
 
-    size = np.abs(areas)
-    tree = shapely.STRtree(rings)
-    inner, outer = tree.query(rings)
-    keep = (row[inner] == row[outer]) & (inner != outer)
-    # Of two equal rings that run opposite ways the first contains the second; those
-    # that run the same way are the same ring, twice: the second contains nothing.
-    alike = (size[outer] == size[inner]) & (outer < inner)
-    opposite = np.signbit(areas[outer]) != np.signbit(areas[inner])
-    twice = np.zeros(len(rings), dtype=bool)
-    pairs = np.flatnonzero(keep & alike & ~opposite)
-    twice[inner[pairs][shapely.equals(rings[inner[pairs]], rings[outer[pairs]])]] = True
-    keep &= ((size[outer] > size[inner]) | (alike & opposite)) & ~twice[outer]
-    inner, outer = inner[keep], outer[keep]
-    boxes = shapely.bounds(rings)
-    fits = (boxes[outer, :2] <= boxes[inner, :2]).all(axis=1)
-    fits &= (boxes[outer, 2:] >= boxes[inner, 2:]).all(axis=1)
-    inner, outer = inner[fits], outer[fits]
-    within = _inside(rings, inner, outer)
-    inner, outer = inner[within], outer[within]
-    depth = np.bincount(inner, minlength=len(rings))
+    tree, sets = shapely.STRtree(rings), _Rings.of(rings, areas)
+    parent, first = np.arange(len(rings)), np.arange(len(rings))
+    step = max(SLABS[0], min(PAIRS // int(np.bincount(row).max()), SLABS[1]))
+    for at in range(0, len(rings), step):
+        some = at + np.flatnonzero(~np.isnan(areas[at : at + step]))
+        # What contains a ring contains its first vertex.
+        inner, outer = tree.query(sets.points[some])
+        inner = some[inner]
+        keep = (row[inner] == row[outer]) & (inner != outer)
+        if keep.any():
+            inner, outer = inner[keep], outer[keep]
+            sets.put_first(first, inner, outer)
+            sets.put_parent(parent, inner, outer)
+    hole = _is_odd(parent)
     shell = np.arange(len(rings))
-    # The container next outside is the smallest.
-    order = np.lexsort((outer, -size[outer], inner))
-    parent = np.arange(len(rings))
-    parent[inner[order]] = outer[order]  # the last one written is the smallest
-    hole = depth % 2 == 1
-    shell[hole] = parent[hole]
+    shell[hole] = first[parent[hole]]
     return shell
 
 
-def _inside(
-    rings: NDArray[np.object_], inner: NDArray[np.int64], outer: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Whether a ring lies in another: by its first vertex, by all where that is on the border."""
-    import shapely
+#: Rings whose containers are looked for together, at least and at most, and how many pairs they
+#: may make where all rings of a row are in each other, as contour lines are.
+SLABS, PAIRS = (256, 4096), 1 << 20
 
-    points = shapely.get_point(shapely.get_exterior_ring(rings[inner]), 0)
-    result: NDArray[np.bool_] = shapely.contains(rings[outer], points)
-    unsure = np.flatnonzero(~result & shapely.intersects(rings[outer], points))
-    result[unsure] = shapely.covers(rings[outer[unsure]], rings[inner[unsure]])
-    return result
+
+@dataclass(frozen=True, slots=True)
+class _Rings:
+    """Rings of which containers are looked for.
+
+    ``points`` are their first vertices; by ``rank`` a container comes before those that are
+    larger, and of two that are equal the second comes first.
+    """
+
+    rings: NDArray[np.object_]
+    areas: NDArray[np.float64]
+    boxes: NDArray[np.float64]
+    points: NDArray[np.object_]
+    ranked: NDArray[np.int64]
+    rank: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rings: NDArray[np.object_], areas: NDArray[np.float64]) -> _Rings:
+        import shapely
+
+        points = shapely.get_point(shapely.get_exterior_ring(rings), 0)
+        size = np.nan_to_num(np.abs(areas), nan=-1)  # contains nothing
+        ranked = np.lexsort((-np.arange(len(rings)), size))
+        return cls(rings, areas, shapely.bounds(rings), points, ranked, np.argsort(ranked))
+
+    def put_first(
+        self, first: NDArray[np.int64], inner: NDArray[np.int64], outer: NDArray[np.int64]
+    ) -> None:
+        """Put the first of the rings that are the same one, twice: they run the same way."""
+        import shapely
+
+        alike = np.flatnonzero((self.areas[outer] == self.areas[inner]) & (outer < inner))
+        inner, outer = inner[alike], outer[alike]
+        same = shapely.equals(self.rings[inner], self.rings[outer])
+        np.minimum.at(first, inner[same], outer[same])
+
+    def put_parent(
+        self, parent: NDArray[np.int64], inner: NDArray[np.int64], outer: NDArray[np.int64]
+    ) -> None:
+        """Put the container next outside, which is the smallest.
+
+        Of two equal rings that run opposite ways the first contains the second.
+        """
+        keep = (self.rank[outer] > self.rank[inner]) & (self.areas[outer] != self.areas[inner])
+        inner, outer = inner[keep], outer[keep]
+        for axis, sign in enumerate((1, 1, -1, -1)):
+            side = sign * self.boxes[:, axis]
+            keep = side[outer] <= side[inner]
+            inner, outer = inner[keep], outer[keep]
+        pairs = np.sort(inner * len(self.rings) + self.rank[outer])
+        inner, outer = pairs // len(self.rings), self.ranked[pairs % len(self.rings)]
+        at = np.flatnonzero(np.diff(inner, prepend=-1))  # the smallest of each ring
+        while len(at):
+            within = self._inside(inner[at], outer[at])
+            parent[inner[at[within]]] = outer[at[within]]
+            at = at[~within] + 1
+            at = at[at < len(inner)]
+            at = at[inner[at] == inner[at - 1]]
+
+    def _inside(self, inner: NDArray[np.int64], outer: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether a ring lies in another: by its first vertex, by all if that is on the border."""
+        import shapely
+
+        points, rings = self.points[inner], self.rings[outer]
+        result: NDArray[np.bool_] = shapely.contains(rings, points)
+        unsure = np.flatnonzero(~result & shapely.intersects(rings, points))
+        result[unsure] = shapely.covers(rings[unsure], self.rings[inner[unsure]])
+        return result
+
+
+def _is_odd(parent: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether a ring lies in an odd number of others, each in the next: in twice as many a turn."""
+    odd: NDArray[np.bool_] = parent != np.arange(len(parent))
+    while not np.array_equal(parent[parent], parent):
+        odd, parent = odd ^ odd[parent], parent[parent]
+    return odd
