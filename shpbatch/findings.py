@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["PLACES", "Finding", "Lost", "Place", "Severity", "runs_of", "united"]
 
 Severity = Literal["error", "warning", "note"]
+What = Literal["feature", "shape", "attributes", "doubtful"]
 #: Places that a finding keeps; the others are counted. Of what is only untidy the first few do.
 PLACES: dict[Severity, int] = {"error": 1000, "warning": 1000, "note": 5}
 
@@ -66,21 +67,21 @@ class Lost:
 
     row: int
     count: int
-    what: Literal["feature", "shape", "attributes", "doubtful"]
+    what: What
     reason: str
 
 
-def runs_of(rows: NDArray[np.int64], reason: str) -> Iterator[Lost]:
-    """Doubtful rows, in order, as runs of one reason."""
+def runs_of(rows: NDArray[np.int64], reason: str, what: What = "doubtful") -> Iterator[Lost]:
+    """Rows, in order, as runs of which the same is lost or doubtful."""
     begin = before = -1
     for row in rows.tolist():
         if row != before + 1 or begin < 0:
             if begin >= 0:
-                yield Lost(begin, before + 1 - begin, "doubtful", reason)
+                yield Lost(begin, before + 1 - begin, what, reason)
             begin = row
         before = row
     if begin >= 0:
-        yield Lost(begin, before + 1 - begin, "doubtful", reason)
+        yield Lost(begin, before + 1 - begin, what, reason)
 
 
 def united(left: tuple[Finding, ...], right: tuple[Finding, ...]) -> tuple[Finding, ...]:

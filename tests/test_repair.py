@@ -385,6 +385,53 @@ def test_a_dbf_cut_anywhere_keeps_its_whole_rows(size: int) -> None:
     assert made[97:] == TABLE_OF_THREE[97 : 97 + 26 * whole] + blank + b"\x1a"
 
 
+@pytest.mark.parametrize(
+    ("at", "layout", "by"), [(8, "<H", 7), (8, "<H", 1), (8, "<H", -32), (10, "<H", 3)]
+)
+def test_blanks_are_no_proof_of_a_dbf_header(at: int, layout: str, by: int, tmp_path: Path) -> None:
+    """Rows of blanks and few characters begin with a blank at many places."""
+    dbf = bytearray(make.dbf_bytes([(b"A", "N", 9, 0), (b"B", "N", 30, 0)], [(b"1", b"2")] * 3))
+    whole = bytes(dbf)
+    (value,) = struct.unpack_from(layout, dbf, at)
+    struct.pack_into(layout, dbf, at, value + by)
+    outcome = repair(make.write(tmp_path / "in", dbf=bytes(dbf)), tmp_path / "out")
+    assert (state_of(outcome), saved_of(outcome)) == ("repaired", (3, 3))
+    assert undated(tmp_path / "out/a.dbf", "dbf") == undated_bytes(whole)
+
+
+def test_a_dbf_as_its_writer_made_it_is_no_damage(tmp_path: Path) -> None:
+    """Without a mark of the end, a header of two bytes more, cells or flags of zeros."""
+    dbf = TABLE_OF_THREE
+    longer = dbf[:8] + struct.pack("<H", 99) + dbf[10:97] + b"\0\0" + dbf[97:]
+    cells = make.dbf_bytes(make.NAMES, [(b"%d" % i, b"\0" * 5) for i in range(3)])
+    flags = bytearray(dbf)
+    flags[97::26] = bytes(len(flags[97::26]))
+    for name, data in enumerate((dbf[:-1], longer, cells, bytes(flags))):
+        path = make.write(tmp_path / f"{name}", dbf=data)
+        assert state_of(repair(path, tmp_path / f"out{name}")) == "whole", name
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "torn"),
+    [
+        (2 * 26, 4 * 26, [(2, 2, "attributes")]),
+        (2 * 26 + 9, 4 * 26 + 3, [(2, 1, "doubtful"), (3, 1, "attributes"), (4, 1, "doubtful")]),
+        (2 * 26 + 9, 2 * 26 + 23, [(2, 1, "doubtful")]),
+        (9 * 26 + 9, 10 * 26 + 1, [(9, 1, "doubtful")]),
+    ],
+)
+def test_rows_that_zeros_were_written_over_are_told(
+    begin: int, end: int, torn: list[tuple[int, int, str]], tmp_path: Path
+) -> None:
+    dbf = bytearray(make.dbf_bytes(make.NAMES, make.rows_of(*[b"name"] * 10)))
+    dbf[97 + begin : 97 + end] = bytes(end - begin)
+    shapes = [make.point(i, i) for i in range(10)]
+    outcome = repair(make.layer(tmp_path / "in", shapes, dbf=bytes(dbf)), tmp_path / "out")
+    assert lost(outcome) == torn
+    made = (tmp_path / "out/a.dbf").read_bytes()
+    assert set(made[97:-1:26]) == {0x20}
+
+
 def test_a_dbf_that_is_none_costs_the_attributes(tmp_path: Path) -> None:
     path = make.write(tmp_path / "in", dbf=b"<html>no table</html>" * 20)
     outcome = repair(path, tmp_path / "out")

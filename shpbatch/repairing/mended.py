@@ -6,6 +6,7 @@ import mmap
 import struct
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from ..shapefile.found import Places
 from ..shapefile.mended_table import Rows
 from ..shapefile.opened import mapped
 from ..shapefile.writer import ShpWriter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["relabelled", "write_mended"]
 
@@ -88,10 +92,20 @@ def _write_rows(rows: Rows, count: int, bundle: Bundle, dbf: Path) -> None:
         out.write(table.header[:4] + struct.pack("<I", count) + table.header[8:])
         for at in range(0, rows.count, ROWS):
             size = min(ROWS, rows.count - at) * table.length
-            out.write(mapped(file, table.start + at * table.length, size).data)
+            body = mapped(file, table.start + at * table.length, size)
+            out.write(_flagged(body, table.length, rows.torn.flags - at).data)
         for at in range(rows.count, count, ROWS):
             out.write(np.full((min(ROWS, count - at), table.length), BLANK, np.uint8).data)
         out.write(END_OF_FILE)
+
+
+def _flagged(body: NDArray[np.uint8], length: int, torn: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Rows of which some, by number, do not begin with a flag, as rows that all do."""
+    torn = torn[(torn >= 0) & (torn < len(body) // length)]
+    if len(torn):
+        body = body.copy()
+        body[torn * length] = BLANK
+    return body
 
 
 def relabelled(source: Source, header: Header, folder: Path) -> tuple[Source, Counter[str]]:

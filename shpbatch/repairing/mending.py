@@ -12,7 +12,7 @@ import numpy as np
 from ..doctors.diagnosis import Diagnosis
 from ..doctors.shapes import add_doubts, as_they_are, diagnose_shapes
 from ..errors import ReadError
-from ..findings import Lost
+from ..findings import Lost, runs_of
 from ..models import Source
 from ..shapefile.bundle import Bundle
 from ..shapefile.mended_table import Rows, rows_of_table
@@ -76,8 +76,10 @@ def _add_table(found: Diagnosis, bundle: Bundle) -> None:
     if found.places is not None:
         _pad(found, bundle)
     _settle_shapes(found, rows.deleted)
+    found.lost += runs_of(rows.torn.empty, "its row of the .dbf is zeros", "attributes")
+    found.lost += runs_of(rows.torn.doubtful, "zeros were written over its row of the .dbf")
     mismatch = rows.count != found.count or rows.table.declared != rows.count
-    if rows.repairs or rows.lost or mismatch:
+    if rows.repairs or rows.lost or mismatch or len(rows.torn.flags):
         found.rows = rows
 
 

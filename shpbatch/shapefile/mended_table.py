@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ReadError
 from .dbf import DELETED, DESCRIPTOR, END, KINDS, PREFIX, Table, parse_table
+from .torn import Torn, torn_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +40,8 @@ class Rows:
         Rows that the header declares and the file ends before.
     deleted : ndarray of int64
         Those flagged as deleted.
+    torn : Torn
+        Those that zeros were written over.
     repairs : Counter
         What was wrong and is known all the same.
     """
@@ -47,6 +50,7 @@ class Rows:
     count: int
     lost: int
     deleted: NDArray[np.int64]
+    torn: Torn
     repairs: Counter[str]
 
 
@@ -78,29 +82,46 @@ def rows_of_table(data: NDArray[np.uint8], shapes: int, name: str) -> Rows:
     cut = len(data) - ends not in (0, 1) or (len(data) > ends and data[ends] != END_OF_FILE)
     if declared > room and (cut or shapes > room):
         lost = min(declared, max(shapes, room + 1)) - room
-        return Rows(table, room, lost, np.flatnonzero(flags[:room] == DELETED), repairs)
+        return Rows(table, room, lost, *_rows(data, table, room), repairs)
     count = room if declared > room or declared < shapes <= room else declared
     if count != declared:
         repairs["the .dbf header has another count of rows"] += 1
-    return Rows(table, count, 0, np.flatnonzero(flags[:count] == DELETED), repairs)
+    return Rows(table, count, 0, *_rows(data, table, count), repairs)
+
+
+def _rows(data: NDArray[np.uint8], table: Table, count: int) -> tuple[NDArray[np.int64], Torn]:
+    """Which rows are deleted, and which were hit."""
+    flags = data[table.start : table.start + count * table.length : table.length]
+    return np.flatnonzero(flags == DELETED), torn_rows(data, table, count)
 
 
 def _table(data: NDArray[np.uint8], name: str) -> tuple[Table, Counter[str]]:
-    """The header as it is, or as its fields and the rows say that it should be."""
+    """The header as it is, or as its fields, the rows and the size of the file say it should be."""
     try:
         known = parse_table(bytes(data[: 1 << 16]), name)
     except ReadError as error:
         known, refused = None, error
-    if known is not None and _share(data, known) == 1.0:
-        return known, Counter()
-    best, repairs, share = known, Counter[str](), _share(data, known) if known else 0.0
+    best, repairs = known, Counter[str]()
+    score = _score(data, known) if known else 0.0
     for told in _candidates(data, name):
-        if (found := _share(data, told)) > max(share, PROVEN):
-            best, share = told, found
+        if _share(data, told) > PROVEN and (found := _score(data, told)) > score:
+            best, score = told, found
             repairs = Counter({"the .dbf header tells another place or length of its rows": 1})
     if best is None:
         raise refused
     return best, repairs
+
+
+def _score(data: NDArray[np.uint8], table: Table) -> float:
+    """How much speaks for a header: flags, ends of the fields and of a row, the size of the file.
+
+    Blanks look like flags: rows of few characters have some at any place.
+    """
+    end, width = _end_of_fields(table.header)
+    left = len(data) - table.start - table.declared * table.length
+    ended = left == 1 and data[-1] == END_OF_FILE
+    fits = 2.0 if ended else 1.0 if left in (0, 1) else 0.0
+    return 4 * _share(data, table) + fits + (table.start == end + 1) + (table.length == width)
 
 
 def _candidates(data: NDArray[np.uint8], name: str) -> list[Table]:
