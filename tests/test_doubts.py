@@ -188,3 +188,14 @@ def test_bytes_at_the_end_make_no_row_that_never_was(beside: str, tmp_path: Path
     assert len(contents(tmp_path / "out/a.shp")) == 5
     assert all(x.what == "doubtful" for x in outcome.lost)
     assert any("behind the records" in what for what, _ in outcome.repairs)
+
+
+@pytest.mark.parametrize("rows", [None, 5, 8])
+def test_records_again_behind_the_end_are_none(rows: int | None, tmp_path: Path) -> None:
+    """The last three once more: header and numbers say that there are five, unless rows do not."""
+    shp, _ = make.shp_bytes(SHAPES, 1, BOUNDS)
+    names = make.rows_of(*[b"x"] * (rows or 0))
+    dbf = make.dbf_bytes(make.NAMES, names) if rows else None
+    outcome = damaged(tmp_path, shp + shp[-3 * RECORD :], dbf=dbf)
+    assert contents(tmp_path / "out/a.shp") == (SHAPES + SHAPES[-3:] if rows == 8 else SHAPES)
+    assert not outcome.lost

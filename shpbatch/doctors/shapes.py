@@ -68,7 +68,7 @@ def diagnose_shapes(source: Source, bundle: Bundle) -> Diagnosis:
         strict = _strictly(source, bundle, code)
     except ReadError as error:
         return _salvaged(source, bundle, code, None, error)
-    if DISAGREE in strict.flaws:
+    if DISAGREE in strict.flaws or _goes_on(strict, head, bundle):
         return _salvaged(source, bundle, code, None)
     found = Diagnosis(source, code, count=len(strict.starts), repairs=Counter(strict.flaws.keys()))
     types = strict.types - {0}
@@ -87,6 +87,22 @@ def diagnose_shapes(source: Source, bundle: Bundle) -> Diagnosis:
         starts = np.where(strict.starts >= HEADER_BYTES, strict.starts, 0)
         found.places = Places(starts[order.places], strict.sizes[order.places], [], Counter())
     return found
+
+
+def _goes_on(strict: _Strict, head: bytes, bundle: Bundle) -> bool:
+    """Whether records repeat their numbers behind the end that the header tells.
+
+    What was appended twice, or is of an older state; not where the ``.dbf`` has rows of them.
+    """
+    after = np.flatnonzero(strict.starts == 2 * struct.unpack_from(">i", head, 24)[0])
+    if strict.indexed or not len(after) or not after[0]:
+        return False
+    row = int(after[0])
+    goes_on = strict.numbers[row] == strict.numbers[row - 1] + 1
+    rows = (
+        struct.unpack("<I", bundle.read("dbf", 8)[4:].ljust(4, b"\0"))[0] if "dbf" in bundle else 0
+    )
+    return not goes_on and rows != len(strict.starts)
 
 
 def _strictly(source: Source, bundle: Bundle, code: int) -> _Strict:

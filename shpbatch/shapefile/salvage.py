@@ -278,11 +278,11 @@ class _Walk:
 
     def _tell_tail(self, at: int) -> None:
         """What is behind the last whole record: one that was cut, or bytes that are none."""
-        if at >= self.end or at == self.declared:
+        if at >= self.end:
             return
         left = self.end - at
         begun = left < 4 or _big(self.data, at) == self.row + self.shift or self._is_told(at)
-        if not begun and self.declared < at:
+        if at == self.declared or (not begun and self.declared < at):
             self.found.repairs[f"{left:,} bytes behind the records were none"] += 1
             return
         reason = f"the file ends within the record, at byte {self.end}"
