@@ -350,6 +350,21 @@ def test_a_broken_record_beside_one_of_another_type(chain: str, tmp_path: Path) 
         assert outcome.code == "mixed-types"
 
 
+@pytest.mark.parametrize("chain", ["swap-xy", "buffer 1", "make-valid"])
+def test_a_record_of_another_type_with_an_open_ring(chain: str, tmp_path: Path) -> None:
+    """A ring in a layer of lines is refused, or closed by steps that make areas; never a null."""
+    line = make.poly(3, SQUARE[:4])
+    records = [line, struct.pack("<i", 5) + line[4:], line]
+    outcome = run(make.layer(tmp_path / "src", records, 3), tmp_path / "out", chain)
+    if outcome.status == "done":
+        made = tmp_path / "out/a.shp"
+        starts, _ = load_index(Bundle.of(make.source(made))).window(0, 3)
+        types = [struct.unpack_from("<i", made.read_bytes(), at + 8)[0] for at in starts.tolist()]
+        assert (len(types), 0 in types) == (3, False)
+    else:
+        assert outcome.code == "mixed-types"
+
+
 def test_memos_come_along(tmp_path: Path) -> None:
     dbf = bytearray(make.dbf_bytes([(b"note", "M", 10, 0)], [(b"1",), (b"",), (b"2",)]))
     dbf[0] = 0x83
