@@ -110,13 +110,15 @@ def _labelled(codec: str, told: str, text: _Text) -> Verdict | None:
     if codec == "utf-8":
         return Verdict(codec, told, None, 0.99) if text.utf8 == 1 or _is_utf8(text) else None
     controls = codec.startswith(("iso8859", "tis")) and any(map(_C1.search, text.sample()))
+    strict = decodes(text.sample, codec)
     more = SUPERSET.get(codec)
-    if more and (controls or not decodes(text.sample, codec)) and fits(text.sample, more):
+    if more and (controls or not strict) and fits(text.sample, more):
         what = "the .cpg" if told == "cpg" else "the language byte"
         found = _believed(more, told, text)
         doubt = f"{what} says {codec}, but the text has characters that only {more} has"
         return found if found.doubt else found._replace(told="bytes", doubt=doubt)
-    return _believed(codec, told, text) if fits(text.sample, codec) else None
+    fitting = strict or words_decode(text.words, codec)
+    return _believed(codec, told, text) if fitting else None
 
 
 def _believed(codec: str, told: str, text: _Text) -> Verdict:

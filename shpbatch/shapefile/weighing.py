@@ -36,8 +36,10 @@ __all__ = [
 WORDS = 600
 #: Share of words that must be readable: a text may be cut within its last character.
 READABLE = 0.9
-#: Score from which on nothing else can be much better.
-PLAIN = 0.8
+#: Score from which on nothing else can be much better, and one of characters that are pairs.
+PLAIN, PLAIN_PAIRS = 0.8, 0.65
+#: Words after which encodings are left out that are this far behind.
+GLANCE, NEAR = 8, 0.5
 #: By how much another encoding must score higher than that of a label, if many words tell it, how
 #: much more if one does, and if one byte does. Of 200 texts that are labelled rightly, less than
 #: one is beyond.
@@ -180,16 +182,24 @@ def rival_of(words: list[bytes], said: str, doubted: bool = False) -> Rival | No
     own = _weighed(words, said)
     # That few write an encoding says nothing where a label names it.
     score = -4.0 if own is None else own.score - min(0.0, _prior(said))
-    if score >= PLAIN and not doubted:
+    if score >= (PLAIN_PAIRS if said in DOUBLE_BYTE else PLAIN) and not doubted:
         return None
-    found = [w for c in CANDIDATES if c != said and (w := _weighed(words, c))]
-    best = max(found, key=lambda w: w.score, default=None)
+    best = _likest(words, said)
     if best is None or (own and own.text == best.text):
         return None
     lead, clear = best.score - score, _clear_lead(words)
     if lead <= (clear / 4 if doubted and _signs(words) >= FEW else clear):
         return None
     return Rival(best.codec, lead > clear, score < 0)
+
+
+def _likest(words: list[bytes], said: str) -> Weighed | None:
+    """The encoding beside a label's that scores best: of those that do after a glance."""
+    others = [c for c in CANDIDATES if c != said]
+    glanced = [w for c in others if (w := _weighed(words[:GLANCE], c))]
+    least = max((w.score for w in glanced), default=0.0) - NEAR
+    found = [w for g in glanced if g.score >= least and (w := _weighed(words, g.codec))]
+    return max(found, key=lambda w: w.score, default=None)
 
 
 def _clear_lead(words: list[bytes]) -> float:
