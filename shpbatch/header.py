@@ -88,6 +88,7 @@ def read_header(source: Source, whole: bool = False, policy: Policy = USUAL) -> 
         encoding_confidence=encoding.confidence,
         bounds=bounds_of(head),
         problems=(*problems, *dbf_problems),
+        source=source,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from os import PathLike, fspath
 from typing import Any, Literal
 
@@ -110,6 +110,8 @@ class Header:
         (minx, miny, maxx, maxy) from the ``.shp`` header.
     problems : tuple of Problem
         What is odd but does not prevent reading.
+    source : Source or None
+        Which layer says so; it does not make one header differ from another.
     """
 
     geometry_type: str
@@ -124,6 +126,11 @@ class Header:
     encoding_confidence: float = 1.0
     bounds: Bounds4 | None = None
     problems: tuple[Problem, ...] = ()
+    source: Source | None = field(default=None, compare=False, repr=False)
+
+    def plain(self) -> dict[str, Any]:
+        """What the headers say, as plain data."""
+        return asdict(replace(self, source=None))
 
     def field_names(self) -> list[str]:
         """Names of the fields, in file order."""

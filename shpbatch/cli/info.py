@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -49,7 +48,7 @@ def command(src: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
 
 def _record(source: Source, header: Header) -> dict[str, Any]:
-    return {"path": source.name, "size": source.size, **asdict(header), "crs_name": _crs(header)}
+    return {"path": source.name, "size": source.size, **header.plain(), "crs_name": _crs(header)}
 
 
 def _lines(source: Source, header: Header) -> list[str]:

@@ -73,7 +73,7 @@ def _record(task: Task, header: Header | None) -> dict[str, Any]:
         "code": told.code if told else None,
         "reason": told.reason if told else None,
         "why": task.why,
-        "header": asdict(header) if header and not problem else None,
+        "header": header.plain() if header and not problem else None,
     }
 
 

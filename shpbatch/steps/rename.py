@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -43,7 +43,8 @@ def rename(
         ``a=b,b=a`` swaps two.
     from_mapping : str, optional
         A mapping that a run wrote. Fields that it does not name, and names
-        that the layer has not, are left alone.
+        that the layer has not, are left alone. What it says of a layer holds
+        for that one only.
     direction : {"restore", "apply"}
         Which way the mapping is read.
 
@@ -73,7 +74,7 @@ def rename(
     names = header.field_names()
     given: dict[int, str] = {}
     if from_mapping is not None:
-        given = _of_mapping(names, str(from_mapping), direction)
+        given = _of_mapping(header, str(from_mapping), direction)
     named: set[int] = set()
     for text in map(str, fields or ()):
         new, _, old = text.partition("=")
@@ -113,20 +114,49 @@ def _check(names: Sequence[str], given: dict[int, str]) -> None:
                 )
 
 
-def _of_mapping(names: Sequence[str], path: str, direction: str) -> dict[int, str]:
+def _of_mapping(header: Header, path: str, direction: str) -> dict[int, str]:
     """New names of the fields that a mapping knows, by place."""
     try:
-        known = _mapping(path, os.stat(path).st_mtime_ns, direction)
+        found = _mapping(path, os.stat(path).st_mtime_ns, direction)
     except OSError as error:
         raise StepError(f"rename: {path}: {error.strerror}", "mapping-missing") from None
-    return {i: known[n] for i, n in enumerate(names) if n in known}
+    known = found.of_layer(header)
+    return {i: known[n] for i, n in enumerate(header.field_names()) if n in known}
+
+
+@dataclass(frozen=True, slots=True)
+class _Mapping:
+    """New names by old ones: of each layer, of rows that name no layer, of all rows."""
+
+    folder: str
+    layers: dict[str, dict[str, str]]
+    of_any: dict[str, str]
+    of_all: dict[str, str]
+
+    def of_layer(self, header: Header) -> dict[str, str]:
+        """Names of a layer, told by its place below the mapping, else by that in its folder.
+
+        A field of a layer that lies elsewhere is told by its name alone.
+        """
+        if header.source is None:
+            return self.of_all
+        path = os.path.abspath(header.source.path)
+        if path.startswith(self.folder):
+            path = path[len(self.folder) :].replace(os.sep, "/")
+            return self.layers.get(path, {}) | self.of_any
+        found = self.layers.get(header.source.relative)
+        return self.of_all if found is None else found | self.of_any
 
 
 @lru_cache(maxsize=4)
-def _mapping(path: str, mtime_ns: int, direction: str) -> dict[str, str]:
+def _mapping(path: str, mtime_ns: int, direction: str) -> _Mapping:
     """Read once for all layers; of two rows for a name that of more layers counts."""
-    known: dict[str, str] = {}
+    made = _Mapping(os.path.join(os.path.dirname(os.path.abspath(path)), ""), {}, {}, {})
     for n in sorted(read_mapping(Path(path)), key=lambda n: -len(n.layers)):
         old, new = (n.written, n.name) if direction == "restore" else (n.name, n.written)
-        known.setdefault(old, new)
-    return known
+        made.of_all.setdefault(old, new)
+        for layer in n.layers:
+            made.layers.setdefault(layer, {}).setdefault(old, new)
+        if not n.layers:
+            made.of_any.setdefault(old, new)
+    return made

@@ -158,6 +158,39 @@ def test_names_that_are_restored_are_written_as_they_were(tmp_path: Path) -> Non
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
 
 
+def test_rows_of_a_mapping_are_of_their_layers(tmp_path: Path) -> None:
+    """``popul_dens`` is what the field of one layer is written as, and an own name elsewhere."""
+    run(make.write(tmp_path / "src", "one"), tmp_path / "out", LONG)
+    own = ("calculate", {"field": "popul_dens", "expression": "N"})
+    run(make.write(tmp_path / "more", "two"), tmp_path / "out", [own])
+    run(make.write(tmp_path / "more", "three"), tmp_path / "out", [own, LONG[0]])
+    mapping = {"from_mapping": str(tmp_path / "out/fields.csv")}
+    report = shpbatch.run(
+        tmp_path / "out", tmp_path / "back", [("rename", mapping)], format="GPKG", method="inline"
+    )
+    assert [o.status for o in report.outcomes] == ["done"] * 3
+    found = {
+        name: list(pyogrio.read_info(tmp_path / f"back/{name}.gpkg")["fields"])[2:]
+        for name in ("one", "two", "three")
+    }
+    assert found == {
+        "one": ["population_density", "population_2020"],
+        "two": ["popul_dens"],
+        "three": ["popul_dens", "population_density"],
+    }
+
+
+def test_a_layer_that_lies_elsewhere_is_told_by_its_place_or_its_names(tmp_path: Path) -> None:
+    run(make.write(tmp_path / "src", "one"), tmp_path / "out", LONG)
+    mapping = {"from_mapping": str(tmp_path / "out/fields.csv")}
+    for stem in ("one", "other"):
+        for part in (tmp_path / "out").glob("one.*"):
+            (tmp_path / "copy").mkdir(exist_ok=True)
+            shutil.copy(part, tmp_path / f"copy/{stem}{part.suffix}")
+        recipe = [("rename", mapping), ("select", {"fields": ["population_density"]})]
+        run(tmp_path / f"copy/{stem}.shp", tmp_path / "back", recipe)
+
+
 def test_a_mapping_of_ones_own(tmp_path: Path) -> None:
     """Two columns will do, from any spreadsheet."""
     path = make.write(tmp_path / "src")
