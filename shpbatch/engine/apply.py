@@ -35,6 +35,7 @@ from .fit import fit
 from .layer import Layer
 from .moves import tell_changed
 from .registry import STEPS, Step, Variant
+from .returned import checked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,10 +130,9 @@ def _apply(step: Step, variant: Variant, params: Mapping[str, Any], layer: Layer
         out = _results(variant, variant.function(*inputs, **_own(variant, params)))
     if Frame in out:
         return _put_frame(step, out[Frame], layer)
+    out = checked(out, len(layer))
     rejected = out.pop(Rejected, None) or Rejected(np.empty(0, np.int64), ())
     rows = out.pop(Rows, None)
-    if rows is not None:
-        rows = np.asarray(rows, dtype=np.int64)
     if Coords in out:
         rejected = _non_finite(inputs, variant, out[Coords], layer, rejected)
     result = taken = _moved(step, layer, rows, rejected)

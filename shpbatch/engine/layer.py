@@ -158,6 +158,8 @@ class Layer:
         """The vertices of all rows, no geometry object made where no step made one."""
         if "vertices" not in self._cache:
             self._cache["vertices"] = self._vertices()
+            # What a step makes of them is compared with these: it must not change them.
+            self._cache["vertices"].coords.flags.writeable = False
         found: Ragged = self._cache["vertices"]
         return found
 

@@ -26,9 +26,15 @@ __all__ = ["put_coords", "put_shapes", "put_vertices", "tell_changed"]
 def put_coords(layer: Layer, coords: NDArray[np.float64]) -> Layer:
     """The layer with its vertices moved; rings that were mirrored by that are turned back."""
     before = layer.vertices()
-    if len(coords) != len(before.coords):
+    if coords.ndim != 2 or len(coords) != len(before.coords):
         raise StepError(
             f"{len(coords)} vertices for {len(before.coords)}; a step on Coords keeps them",
+            "row-mismatch",
+        )
+    if not 2 <= coords.shape[1] <= before.coords.shape[1]:
+        raise StepError(
+            f"vertices of {coords.shape[1]} coordinates for a layer that has "
+            f"{before.coords.shape[1]}; a step on Coords keeps its dimensions",
             "row-mismatch",
         )
     moved = ring_reversed(before, before.moved(coords))
@@ -55,6 +61,11 @@ def put_vertices(layer: Layer, made: Ragged) -> Layer:
             "rows, or returns Rows as well",
             "row-mismatch",
         )
+    if (
+        made.part_offsets[-1] != len(made.coords)
+        or made.row_offsets[-1] != len(made.part_offsets) - 1
+    ):
+        raise StepError("the vertices are not those that their offsets tell", "row-mismatch")
     same = np.ones(len(layer), bool) if made is before else same_rows(before, made)
     if same.all() and (layer.shapes is None or not layer.changed().any()):
         return layer
