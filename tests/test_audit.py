@@ -272,6 +272,14 @@ def test_the_remedy_of_an_odd_crs_is_that_of_the_others_unless_it_is_a_wrong_lab
     assert found["wrong"]["crs-in-degrees"] == "--src-crs EPSG:4326"
 
 
+def test_fields_that_other_formats_do_not_take_are_told(tmp_path: Path) -> None:
+    columns = [(b"NAME", "C", 5, 0), (b"N", "I", 4, 0)]
+    make.write(tmp_path, dbf=make.dbf_bytes(columns, [(b"x", b"\1\2\3\4")] * 3))
+    layer = only(audit_of(tmp_path))
+    reasons = {f.code: f.reason for f in layer.findings}
+    assert reasons["fields-undecoded"].endswith(": N I")
+
+
 def test_two_against_two_are_not_odd(tmp_path: Path) -> None:
     for stem, prj in zip("abcd", (make.WGS84, make.WGS84, UTM18, UTM18), strict=True):
         make.write(tmp_path, stem, prj=prj)

@@ -41,6 +41,8 @@ _PARTLY = (
     *("shp-truncated", "chain-broken", "bad-record", "bad-index"),
     *("dbf-truncated", "count-mismatch"),
 )
+#: Types of fields that are read; others are carried byte for byte.
+DECODED = "CNFLD"
 #: Bytes of a component from which on a run may pass the 2 GB of the format.
 NEARLY_FULL = 1_900_000_000
 
@@ -168,12 +170,16 @@ def _of_extent(header: Header) -> list[Finding]:
 
 
 def _of_fields(header: Header) -> list[Finding]:
+    found = []
     names = Counter(f.name.casefold() for f in header.fields)
-    repeated = [name for name, count in names.items() if count > 1]
-    if not repeated:
-        return []
-    reason = f"field names that are there twice: {', '.join(repeated)}"
-    return [Finding("fields-repeated", "warning", reason, "! select FIELD,…", len(repeated))]
+    if repeated := [name for name, count in names.items() if count > 1]:
+        reason = f"field names that are there twice: {', '.join(repeated)}"
+        remedy = "! select FIELD,…"
+        found.append(Finding("fields-repeated", "warning", reason, remedy, len(repeated)))
+    if others := [f"{f.name} {f.type}" for f in header.fields if f.type not in DECODED]:
+        reason = f"fields of types that other formats do not take: {', '.join(others)}"
+        found.append(Finding("fields-undecoded", "note", reason, count=len(others)))
+    return found
 
 
 def _of_size(members: Mapping[str, int]) -> list[Finding]:

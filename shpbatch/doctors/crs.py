@@ -10,7 +10,7 @@ from ..crs.identity import Identity, identified, in_degrees, shown
 from ..findings import Finding
 from ..models import Bounds4, Header
 
-__all__ = ["SURE", "CrsReport", "examine_crs"]
+__all__ = ["SURE", "CrsReport", "candidates", "examine_crs", "far_from"]
 
 #: From here on a candidate is assigned where that is asked for.
 SURE = 0.8
@@ -122,17 +122,31 @@ def _not_degrees(box: Bounds4) -> Finding:
     return Finding("crs-not-degrees", "error", reason, f"--src-crs {UNTOLD}")
 
 
-def _inside(degrees: Bounds4 | None, known: Identity) -> tuple[Finding, ...]:
+def far_from(crs: str, bounds: Bounds4 | None, target: str) -> str | None:
+    """Why a layer is nowhere near where another CRS is used; None where it is, or nobody knows."""
+    known = identified(target)
+    degrees = None if bounds is None else in_degrees(crs, bounds)
+    return None if known is None else _far(degrees, known)
+
+
+def _far(degrees: Bounds4 | None, known: Identity) -> str | None:
     if degrees is None or known.area is None or _meets(degrees, known.area):
+        return None
+    west, south, east, north = degrees
+    return (
+        f"coordinates are around {(west + east) / 2:.1f}°, {(south + north) / 2:.1f}°, "
+        f"far from where {known.name} is used"
+    )
+
+
+def _inside(degrees: Bounds4 | None, known: Identity) -> tuple[Finding, ...]:
+    reason = _far(degrees, known)
+    if reason is None or degrees is None:
         return ()
     west, south, east, north = degrees
     if known.geographic and _meets((south, west, north, east), known.area):
         reason = f"x and y are swapped: only then they are where {known.name} is used"
         return (Finding("axes-swapped", "warning", reason, "! swap-xy"),)
-    reason = (
-        f"coordinates are around {(west + east) / 2:.1f}°, {(south + north) / 2:.1f}°, "
-        f"far from where {known.name} is used"
-    )
     return (Finding("crs-elsewhere", "warning", reason, f"--src-crs {UNTOLD}"),)
 
 

@@ -12,9 +12,11 @@ from ..account import tell_loss
 from ..crs import operation as crs_operation
 from ..crs.identity import readable
 from ..crs.moving import moved
+from ..doctors.crs import far_from
 from ..engine.aspects import CRS, Coords, Header
 from ..engine.registry import step
 from ..errors import CRSError
+from ..models import Problem
 
 #: Where the map of a Mercator projection is cut off: the area of use of EPSG:3857.
 POLAR = 85.06
@@ -110,6 +112,8 @@ def target(
             "crs-inaccurate",
         )
     told = () if found is None else crs_operation.problems_of(found)
+    if far := far_from(source, header.bounds, str(dst_crs)):
+        told = (*told, Problem("crs-elsewhere", far))
     return replace(header, crs=str(dst_crs), bounds=None, problems=(*header.problems, *told))
 
 

@@ -176,3 +176,10 @@ def test_same_as_ogr2ogr(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(
         shapely.get_coordinates(mine.geometry()), shapely.get_coordinates(theirs.shapes), rtol=1e-9
     )
+
+
+def test_a_crs_that_is_used_elsewhere_is_told() -> None:
+    melbourne = Header("Point", crs="EPSG:4326", bounds=(145.0, -38.0, 146.0, -37.0))
+    for target, told in (("EPSG:32633", True), ("EPSG:32755", False), ("EPSG:3857", False)):
+        after = apply_header(parse_chain(f"reproject {target}"), melbourne)
+        assert ("crs-elsewhere" in [p.code for p in after.problems]) == told
