@@ -15,6 +15,7 @@ import sys
 import threading
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -24,10 +25,11 @@ import shapefiles as make
 
 import shpbatch
 from shpbatch.auditing import Audit
-from shpbatch.auditing.footprint import as_geojson
-from shpbatch.auditing.grid import LayerAudit
+from shpbatch.auditing.footprint import as_geojson, footprint
+from shpbatch.auditing.grid import LayerAudit, Sketch
 from shpbatch.auditing.page import POLICY, as_html
 from shpbatch.auditing.records import as_csv, as_json
+from shpbatch.auditing.svg import extent_map, sketch_picture
 from shpbatch.auditing.table import table
 from shpbatch.doctors.crs import CrsReport
 from shpbatch.findings import Finding, Place
@@ -230,6 +232,27 @@ def test_a_footprint_across_the_antimeridian_is_two(tmp_path: Path) -> None:
     assert min(x for x, _ in west) == -180
 
 
+@pytest.mark.parametrize(
+    ("west", "east", "meant"),
+    [
+        (170, 190, (170, -170)),
+        (190, 200, (-170, -160)),
+        (-190, -170, (170, -170)),
+        (0, 360, (-180, 180)),
+        (-180, 180, (-180, 180)),
+        (170, 180.0000001, (170, 180)),
+    ],
+)
+def test_longitudes_beyond_180_come_in_again(
+    west: float, east: float, meant: tuple[float, float]
+) -> None:
+    header = Header("Polygon", count=1, crs="EPSG:4326", bounds=(west, 1, east, 2))
+    layer = replace(layer_audit("a.shp", "EPSG:4326"), header=header)
+    box = footprint(layer)
+    assert box is not None
+    assert (box[0], box[2]) == pytest.approx(meant)
+
+
 def test_degrees_that_are_none_have_no_footprint(tmp_path: Path) -> None:
     shp, shx = make.shp_bytes(bounds=(500_000, 5_000_000, 600_000, 5_100_000))
     make.write(tmp_path, shp=shp, shx=shx)  # metres under a .prj of degrees
@@ -264,6 +287,31 @@ def test_the_page_has_a_row_a_layer_and_a_picture_of_those_with_features(samples
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="names that Windows has not")
+def test_a_layer_of_few_points_can_be_seen_in_the_page() -> None:
+    def picture(cells: int) -> str:
+        return sketch_picture(Sketch(8, 8, bytes([0xFF] * cells + [0x80] + [0] * (7 - cells))))
+
+    assert "sparse" in picture(0)
+    assert "sparse" not in picture(4)
+
+
+def test_no_label_of_the_map_is_cut() -> None:
+    box = (-20.0, 40.0, 25.9, 50.0)
+    page = extent_map([("l0", layer_audit("a.shp", "EPSG:4326"), box)])
+    west, _, width, _ = map(float, re.findall(r'viewBox="([^"]*)"', page)[0].split())
+    labels = re.findall(r'<text x="([^"]*)" y="[^"]*" font-size="([^"]*)">([^<]*)<', page)
+    assert len(labels) > 5
+    assert all(float(x) + 0.6 * len(t) * float(s) <= west + width for x, s, t in labels)
+
+
+def test_the_page_tells_the_reason_of_each_layer_where_they_differ() -> None:
+    findings = [Finding("expected-field", "error", f"contract: no field {f}") for f in "XY"]
+    layers = [layer_audit(f"{n}.shp", "-", f) for n, f in zip("ab", findings, strict=True)]
+    kinds = as_html(Audit(tuple(layers))).partition("</section>")[0]
+    assert "such as: contract: no field X" in kinds
+    assert 'in/b.shp</a> <span class="soft">contract: no field Y' in kinds
+
+
 def test_hostile_names_are_text_in_the_page(tmp_path: Path) -> None:
     page = as_html(hostile(tmp_path))
     tags = tags_of(page)

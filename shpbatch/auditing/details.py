@@ -88,8 +88,8 @@ def _finding(finding: Finding, layer: LayerAudit) -> str:
     return (
         f'<li class="{finding.severity}">{badge(finding.severity)} '
         f"<code>{text(finding.code)}</code>{many}<br>{text(finding.reason)}"
-        + (f"<ul>{places}</ul>" if places else "")
-        + (f'<br><code class="remedy">{text(command)}</code>' if command else "")
+        + (f"<ul>{places}</ul>" if places else "<br>" * bool(command))
+        + (f'<code class="remedy">{text(command)}</code>' if command else "")
         + "</li>"
     )
 

@@ -14,6 +14,8 @@ __all__ = ["as_geojson", "footprint"]
 
 #: Points on each side of an extent: its edges bend when they are reprojected.
 ON_A_SIDE = 21
+#: Degrees: an edge may be off by so much.
+ROUNDED = 1e-3
 
 
 def footprint(layer: LayerAudit) -> Bounds4 | None:
@@ -33,7 +35,18 @@ def footprint(layer: LayerAudit) -> Bounds4 | None:
     west, south, east, north = found
     if south < -90.5 or north > 90.5 or min(west, east) < -360 or max(west, east) > 360:
         return None
-    return max(west, -180), max(south, -90), min(east, 180), min(north, 90)
+    west, east = _on_the_globe(west, east)
+    return west, max(south, -90), east, min(north, 90)
+
+
+def _on_the_globe(west: float, east: float) -> tuple[float, float]:
+    """Longitudes from -180 to 180; a band that goes beyond comes in again at the other edge."""
+    if west > east or (west >= -180 - ROUNDED and east <= 180 + ROUNDED):
+        return max(west, -180), min(east, 180)
+    if east - west >= 360:
+        return -180, 180
+    west, east = ((x + 180) % 360 - 180 for x in (west, east))
+    return west, (180 if east == -180 else east)
 
 
 @lru_cache(maxsize=4096)

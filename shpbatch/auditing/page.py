@@ -101,7 +101,8 @@ def _kind(kind: Kind, rows: dict[str, str]) -> str:
     return (
         f'<tr class="{kind.severity}"><td>{badge(kind.severity)}</td>'
         f"<td><details><summary><code>{text(kind.code)}</code> "
-        f'<span class="soft">{text(kind.first.finding.reason)}</span></summary>'
+        f'<span class="soft">{"" if kind.reason else "such as: "}'
+        f"{text(kind.first.finding.reason)}</span></summary>"
         f"{remedy}<ul>{shown}</ul>{rest}</details></td>"
         f'<td class="n">{amount}</td><td class="n">{len(kind.told):,}</td></tr>'
     )
@@ -227,7 +228,8 @@ def _features(layer: LayerAudit) -> str:
     if layer.count is None:
         return ""
     if layer.reading and layer.reading.read != layer.count:
-        return f"{layer.count:,} <small>declared</small> {layer.reading.read:,} <small>read</small>"
+        read = f"{layer.reading.read:,} <small>read</small>"
+        return f"{layer.count:,} <small>declared</small><br>{read}"
     return f"{layer.count:,}"
 
 

@@ -18,6 +18,8 @@ __all__ = ["extent_map", "land_symbol", "locator", "sketch_picture"]
 LEAST_MAP, LEAST_LOCATOR = 24.0, 60.0
 #: Width to height of a map.
 RATIO = 2.0
+#: Share of a sketch below which its cells are drawn larger: single ones could not be seen.
+SPARSE = 0.02
 _GRATICULE = (30, 15, 10, 5, 2, 1)
 
 #: West, south, width, height.
@@ -72,10 +74,12 @@ def locator(box: Bounds4) -> str:
 
 def sketch_picture(sketch: Sketch) -> str:
     """What a layer looks like: the cells that it touches."""
-    path = "".join(f"M{x} {y}h{n}v1h-{n}z" for x, y, n in runs_of(sketch))
+    runs = runs_of(sketch)
+    path = "".join(f"M{x} {y}h{n}v1h-{n}z" for x, y, n in runs)
+    few = sum(n for _, _, n in runs) < SPARSE * sketch.width * sketch.height
     return (
         f'<svg class="sketch" viewBox="0 0 {sketch.width} {sketch.height}" aria-hidden="true">'
-        f'<path d="{path}"/></svg>'
+        f'<path{" class=sparse" if few else ""} d="{path}"/></svg>'
     )
 
 
@@ -128,9 +132,10 @@ def _graticule(view: View) -> str:
     lines, labels = [], []
     for x in range(-180, 181, step):
         if west < x < west + width:
+            fits = x + 3 * size < west + width
             lines.append(f"M{x} {-south - height:.2f}V{-south:.2f}")
             text = f"{abs(x)}°{'' if x % 180 == 0 else 'W' if x < 0 else 'E'}"
-            labels.append(_label(x + size * 0.3, -south - size * 0.5, size, text))
+            labels += [_label(x + size * 0.3, -south - size * 0.5, size, text)] * fits
     for y in range(-90, 91, step):
         if south < y < south + height:
             lines.append(f"M{west:.2f} {-y}H{west + width:.2f}")
