@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+
+from .scratch import scratch
 
 __all__ = ["FOREIGN", "files_of", "is_foreign", "lent_folder", "let_go"]
 
@@ -14,7 +16,7 @@ FOREIGN = (".gpkg", ".fgb", ".geojson", ".json", ".parquet", ".tab", ".mif", ".g
 #: Files beside the one that is named, which are part of it.
 _PARTS = {".tab": ("dat", "map", "id", "ind"), ".mif": ("mid",), ".gpkg": ("gpkg-wal",)}
 
-_lent: dict[tuple[str, str], tempfile.TemporaryDirectory[str]] = {}
+_lent: dict[tuple[str, str], tuple[str, ExitStack]] = {}
 
 
 def is_foreign(path: str) -> bool:
@@ -42,17 +44,14 @@ def lent_folder(path: str, layer: str, make: Callable[[Path], None]) -> str:
     """The folder of the shapefile that stands for a layer, made where there is none yet."""
     key = (os.path.abspath(path), layer)
     if key not in _lent:
-        folder = tempfile.TemporaryDirectory(prefix="shpbatch-", ignore_cleanup_errors=True)
-        try:
-            make(Path(folder.name))
-        except BaseException:
-            folder.cleanup()
-            raise
-        _lent[key] = folder
-    return _lent[key].name
+        with ExitStack() as stack:
+            folder = stack.enter_context(scratch())
+            make(folder)
+            _lent[key] = (str(folder), stack.pop_all())
+    return _lent[key][0]
 
 
 def let_go() -> None:
-    """Remove what was lent: a task is done, or a plan is made anew."""
+    """Remove what was lent: a task is done, or a plan has seen its header."""
     while _lent:
-        _lent.popitem()[1].cleanup()
+        _lent.popitem()[1][1].close()

@@ -6,6 +6,8 @@ import datetime as dt
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import geopandas as gpd
@@ -24,6 +26,7 @@ from shpbatch.cli.info import command as info
 from shpbatch.errors import PlanError, SourceError
 from shpbatch.models import Report
 from shpbatch.planning.discover import discover
+from shpbatch.scratch import scratch
 from shpbatch.shapefile import reader
 
 LONG = "population of the year 2020"
@@ -391,3 +394,41 @@ def test_other_files_are_refused_as_before(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")
     with pytest.raises(SourceError):
         discover([str(tmp_path / "a.txt")])
+
+
+def test_what_a_killed_process_lent_goes_with_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one that is alive has lent stays, and what is not ours."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp/shpbatch-demo-x").mkdir(parents=True)
+    code = f"""
+import os, tempfile
+tempfile.tempdir = {str(tmp_path / "tmp")!r}
+from shpbatch.scratch import scratch
+with scratch():
+    os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    with scratch() as folder:
+        left = [p for p in (tmp_path / "tmp").iterdir() if p != folder.parent]
+        assert len(left) == 2
+        for path in (tmp_path / "tmp").iterdir():
+            os.utime(path, (1, 1))
+        src = write(tmp_path / "src/a.gpkg", frame())
+        assert [o.status for o in run(src, tmp_path / "out").outcomes] == ["done"]
+        there = {p.name for p in (tmp_path / "tmp").iterdir()}
+        assert there == {folder.parent.name, "shpbatch-demo-x"}
+    assert {p.name for p in (tmp_path / "tmp").iterdir()} == {"shpbatch-demo-x"}
+
+
+def test_a_plan_keeps_nothing_that_was_lent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    for number in range(3):
+        write(tmp_path / f"src/a{number}.gpkg", frame())
+    made = shpbatch.plan(tmp_path / "src", tmp_path / "out", [], include=["*.gpkg"])
+    assert len(made.tasks) == 3
+    assert not list((tmp_path / "tmp").iterdir())

@@ -12,7 +12,8 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
 
 #: From the ground up. A module imports its own package, and what stands below it.
 STOREYS = (
-    {"errors", "arrays"},
+    {"errors", "arrays", "locks"},
+    {"scratch"},
     {"models", "features", "policy", "findings", "foreign"},
     {"account", "durable", "sinks"},
     {"crs", "shapefile", "reporting"},

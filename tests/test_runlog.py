@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from shpbatch.errors import WriteError
+from shpbatch.locks import lock, unlock
 from shpbatch.models import Features, Outcome, Sink
-from shpbatch.reporting.runlog import RunLog, lock, outcome_record, unlock
+from shpbatch.reporting.runlog import RunLog, outcome_record
 
 LINES = 200
 PAYLOAD = "x" * 5_000  # longer than a pipe or a stdio buffer writes at once
@@ -170,7 +171,7 @@ def test_the_lock_is_exclusive_between_open_files(tmp_path: Path) -> None:
 def test_a_killed_holder_of_the_lock_blocks_nobody(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     code = (
-        "import os; from shpbatch.reporting.runlog import lock\n"
+        "import os; from shpbatch.locks import lock\n"
         f"file = open({str(path)!r}, 'ab'); lock(file); os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == -9

@@ -9,7 +9,6 @@ called ``a!b``.
 from __future__ import annotations
 
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from ..crs.identity import identified
 from ..errors import WriteError
 from ..models import Header
 from ..policy import Policy
+from ..scratch import scratch
 from ..shapefile.spilled import OVERFLOW, Spilled
 from ..sinks import layer_name, unique
 from ..writing.output import STEM, Output
@@ -257,7 +257,7 @@ def _crs_of(target: Target) -> str | None:
 @contextmanager
 def ours(folder: Path) -> Iterator[Path]:
     """The folder under a name of ours: a link where possible, else a folder to copy from."""
-    with tempfile.TemporaryDirectory(prefix="shpbatch-") as own:
+    with scratch() as own:
         link = Path(own, "stage")
         try:
             link.symlink_to(folder.absolute(), target_is_directory=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 import shapely
 
 from ..errors import ReadError
+from ..scratch import scratch
 from ..shapefile.writer import ShpWriter
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def read_shapes(records: Records, code: int) -> NDArray[np.object_]:
     if not len(records):
         return np.empty(0, dtype=object)
     with (
-        tempfile.TemporaryDirectory(prefix="shpbatch-") as folder,
+        scratch() as folder,
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")  # M is told by who asks; there is no CRS

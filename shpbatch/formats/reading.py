@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import numpy as np
 
 from ..errors import ReadError, ShpbatchError
 from ..foreign import files_of
+from ..scratch import scratch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -124,7 +124,7 @@ def _is_time(f: pa.Field) -> bool:
 def _ours(path: str) -> Iterator[Path]:
     """A source under a name of ours: links where possible, else copies."""
     suffix = Path(path).suffix.lower()
-    with tempfile.TemporaryDirectory(prefix="shpbatch-") as folder:
+    with scratch() as folder:
         named = Path(folder, f"{STEM}{suffix}")
         if Path(path).is_dir():
             named.mkdir()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import PlanError, ShpbatchError
+from ..foreign import let_go
 from ..models import Header, Problem, Recipe, Source, Task
 from ..policy import Policy
 from ..publishing.provenance import seen, sources_of
@@ -168,8 +169,16 @@ def _seen(task: Task) -> tuple[Task, Header | None]:
         before = seen(task)
     except (ShpbatchError, OSError):  # its outlook tells what is wrong
         before = {}
-    told, header = outlook(task)
+    told, header = _looked_at(task)
     return (replace(told, seen=before) if told.header else told), header
+
+
+def _looked_at(task: Task, whole: bool = False) -> tuple[Task, Header | None]:
+    """The outlook of a task; what is lent for it goes at once, as there may be a thousand."""
+    try:
+        return outlook(task, whole)
+    finally:
+        let_go()
 
 
 def _all_headers(tasks: list[Task], headers: list[Header | None]) -> list[Header | None]:
@@ -177,7 +186,7 @@ def _all_headers(tasks: list[Task], headers: list[Header | None]) -> list[Header
     if len(tasks) <= HEADERS or not any(map(has_long_names, headers)):
         return headers
     pairs = zip(tasks, headers, strict=True)
-    return [header or outlook(task)[1] for task, header in pairs]
+    return [header or _looked_at(task)[1] for task, header in pairs]
 
 
 def _merged(tasks: list[Task], merge: Merge, past: Past) -> Planned:
@@ -185,7 +194,7 @@ def _merged(tasks: list[Task], merge: Merge, past: Past) -> Planned:
     judged = past.judged(replace(tasks[0], members=tuple(tasks)), merge)
     if judged.skip or judged.problem:
         return [judged], [None]
-    looked = [outlook(task, whole=True) for task in tasks]
+    looked = [_looked_at(task, whole=True) for task in tasks]
     tasks, headers = [t for t, _ in looked], [header for _, header in looked]
     task = packaged(tasks) if merge.package else merged(tasks, headers, merge)
     kept = ("why", "owned", "overwrite")

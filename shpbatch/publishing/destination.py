@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..durable import FULL, translated
 from ..errors import BusyError, PlanError
-from ..reporting.runlog import lock, unlock
+from ..locks import lock, unlock
 from .journal import pending
 from .siblings import forget_names
 

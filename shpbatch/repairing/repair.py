@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from ..findings import Lost, runs_of
 from ..header import read_header
 from ..models import Header, Outcome, Recipe, Source, Task
 from ..publishing.destination import stage
+from ..scratch import scratch
 from ..shapefile.bundle import Bundle
 from ..shapefile.index import HEADER_BYTES
 from ..work.task import do_task
@@ -77,8 +77,8 @@ def do_repair(task: Task, progress: Progress) -> Outcome:
 
 def examine(task: Task) -> Outcome:
     """Tell what a repair would do; only a layer that is damaged is written, and not kept."""
-    with tempfile.TemporaryDirectory(prefix="shpbatch-") as folder:
-        ready = _prepared(task, Path(folder))
+    with scratch() as folder:
+        ready = _prepared(task, folder)
         features = ready.cures.account.features(ready.cures.account.read)
         return _told(task.source, ready, Outcome((task.source.name,), "done", features=features))
 

@@ -27,6 +27,7 @@ from ..reporting.metrics import check_metrics, write_metrics
 from ..reporting.report import headline, totals
 from ..reporting.runlog import RunLog
 from ..reporting.talk import Talk, print_line
+from ..scratch import sweep
 from .mapping import Mapping, Publishing, Put, Settled, new_run_id
 from .publisher import Publisher
 from .settings import RunOptions, failure_limit, pool_options
@@ -64,6 +65,7 @@ def execute(
         claim(planned.dst, settings.wait) as state,
         Ledger(state / LEDGER, settings.durability) as ledger,
     ):
+        sweep()
         found = recover(planned.dst, ledger, files)
         if found.moved or found.dropped or ledger.stamp() != planned.stamp:
             if isinstance(plan, Plan):
