@@ -184,6 +184,28 @@ def test_other_formats_have_no_such_limit(name: str, tmp_path: Path) -> None:
     assert sorted(table["NAME"].to_pylist()) == sorted(n.decode() for n in NAMES)
 
 
+@pytest.mark.usefixtures("small")
+def test_the_plan_of_another_format_knows_no_such_limit(tmp_path: Path) -> None:
+    chain = [("calculate", {"field": f"f{i}", "expression": "NAME"}) for i in range(12)]
+    source = roads(tmp_path / "in")
+    with pytest.raises(PlanError, match="--on-too-large split, or format"):
+        ran(source, tmp_path / "no", chain)
+    outcome = ran(source, tmp_path / "out", chain, format="GPKG")
+    assert outcome.status == "done", outcome.reason
+    assert ran(source, tmp_path / "all", merge="x", format="GPKG").status == "done"
+
+
+def test_what_is_lent_is_not_divided_and_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = sinks(ran(roads(tmp_path / "in"), tmp_path / "in", format="GPKG"))[0]
+    monkeypatch.setattr(writer, "LARGEST", 1_000)
+    outcome = ran(source, tmp_path / "out", format="FlatGeobuf", on_too_large="split")
+    assert (outcome.status, outcome.code) == ("failed", "too-large")
+    assert "ogr2ogr -where" in str(outcome.reason)
+    assert "--on-too-large" not in str(outcome.reason)
+
+
 def test_what_fits_stays_one(tmp_path: Path) -> None:
     path = roads(tmp_path / "in")
     for policy in ("split", "format"):

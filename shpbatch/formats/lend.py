@@ -7,6 +7,8 @@ shapefile cannot hold is whole beside it, or counted.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..account import Account
-from ..errors import ReadError
+from ..errors import ReadError, WriteError
 from ..header import shape_code
 from ..models import Header
 from ..shapefile.crs import esri_wkt
@@ -51,10 +53,10 @@ def lend(path: str, layer: str, folder: Path) -> None:
     Raises
     ------
     ReadError
-        ``source-unreadable``, ``mixed-types``.
+        ``source-unreadable``, ``mixed-types``, ``too-large``.
     """
     account, found = Account(on_overflow="cut"), found_of(path, layer)
-    with told_of(path):
+    with told_of(path), _not_too_large():
         shapes = _shapes(found.wkb, account)
         header = _header(shapes, found, account)
         code = shape_code(header)
@@ -67,6 +69,21 @@ def lend(path: str, layer: str, folder: Path) -> None:
         (folder / f"{STEM}.prj").write_text(header.crs, "utf-8")
     told = [[text, n, account.examples.get(text)] for text, n in account.losses.items()]
     (folder / f"{STEM}.{LOSSES}").write_text(json.dumps(told), "utf-8")
+
+
+@contextmanager
+def _not_too_large() -> Iterator[None]:
+    """No policy divides what is lent: say what does."""
+    try:
+        yield
+    except WriteError as error:
+        if error.code != "too-large":
+            raise
+        raise ReadError(
+            "the layer has more than 2 GB as a shapefile, which it is on its way; "
+            "divide it with ogr2ogr -where",
+            "too-large",
+        ) from None
 
 
 def _shapes(wkb: NDArray[np.object_], account: Account) -> NDArray[np.object_]:

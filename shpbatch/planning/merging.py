@@ -16,6 +16,7 @@ from ..shapefile import writer
 from ..shapefile.index import HEADER_BYTES
 from ..sinks import unique
 from ..writing.union import unite
+from ..writing.volumes import may_divide
 
 __all__ = ["Merge", "merged", "packaged"]
 
@@ -109,7 +110,7 @@ def _check(tasks: Sequence[Task]) -> None:
 
 def _check_sizes(tasks: Sequence[Task], header: Header) -> None:
     """Refuse files that will pass 2 GB; after steps their sizes are known when they are written."""
-    if any(t.recipe.steps for t in tasks) or tasks[0].policy.on_too_large != "fail":
+    if any(t.recipe.steps for t in tasks) or may_divide(tasks[0]):
         return
     sizes = {
         ".dbf": header.count * (1 + sum(f.width for f in header.fields)),
@@ -119,7 +120,7 @@ def _check_sizes(tasks: Sequence[Task], header: Header) -> None:
         if size > writer.LARGEST:
             raise PlanError(
                 f"the {extension} of the merge would have {size:,} bytes, a shapefile holds "
-                f"{writer.LARGEST:,}; merge fewer layers, or pass --on-too-large split",
+                f"{writer.LARGEST:,}; merge fewer layers, or pass --on-too-large split, or format",
                 "too-large",
             )
 

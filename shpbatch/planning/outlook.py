@@ -11,6 +11,7 @@ from ..header import read_header, with_encoding
 from ..models import Header, Problem, Recipe, Source, Task
 from ..policy import Policy
 from ..shapefile import writer
+from ..writing.volumes import may_divide
 from .crs_policy import NO_CRS, assumed
 
 __all__ = ["forget_headers", "outlook"]
@@ -49,7 +50,7 @@ def outlook(task: Task, whole: bool = False) -> tuple[Task, Header | None]:
         return replace(task, problem=Problem(error.code, reason)), None
     try:
         header, after = _applied(task, header)
-        if task.policy.on_too_large == "fail":
+        if not may_divide(task):
             _check_size(task.recipe, header, after)
         return replace(task, header=header), after
     except LayerError as error:
@@ -97,6 +98,6 @@ def _check_size(recipe: Recipe, before: Header, after: Header) -> None:
     if row * before.count > writer.LARGEST:
         raise WriteError(
             f"the .dbf would have {row * before.count:,} bytes or more, a shapefile holds "
-            f"{writer.LARGEST:,}; drop fields with select, or pass --on-too-large split",
+            f"{writer.LARGEST:,}; drop fields with select, or pass --on-too-large split, or format",
             "too-large",
         )

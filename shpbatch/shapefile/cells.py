@@ -69,10 +69,12 @@ def bytes_of(array: Any, field: Field, encoding: str) -> Any:
     def one(text: str) -> bytes:
         try:
             return text.encode(encoding)
-        except UnicodeEncodeError:
+        except UnicodeEncodeError as error:
+            lacking = text[error.start : error.start + 1]
             raise WriteError(
-                f"field {field.name}: '{text[:40]}' has characters that {encoding} "
-                "lacks; the layer keeps its source's encoding",
+                f"field {field.name}: '{text[:40]}' has characters that {encoding} lacks "
+                f"('{lacking}'); the layer keeps its source's encoding: put recode --encoding "
+                "UTF-8 before",
                 "text-unencodable",
             ) from None
 

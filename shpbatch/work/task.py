@@ -25,7 +25,7 @@ from ..writing.notes import NOTED, OPERATIONS, losses_told, notes_of, told_of
 from ..writing.output import STEM, Made, Output
 from ..writing.rejects import REJECTS, write_rejects
 from ..writing.repairs import REPAIRS, write_repairs
-from ..writing.volumes import Room, divided_at
+from ..writing.volumes import Room, divided_at, may_divide
 from .completing import CompleteSet, Completion, members_in
 from .foreign_losses import told_of_foreign
 from .parts import do_part, header_of, parts_of
@@ -116,17 +116,15 @@ class _Work:
                 'declare it with scope="layer"',
                 "fields-differ",
             )
-        while self._may_divide() and (row := self.rooms[label].rows(made)) < len(made.piece.rows):
+        while may_divide(self.task) and (row := self.rooms[label].rows(made)) < len(
+            made.piece.rows
+        ):
             if not row and not self.outputs[label][-1].count:
                 break  # not even one row fits: said when it is written
             first, made = divided_at(made, row)
             self.outputs[label][-1].add(first)
             self._begin(label, header, made, reader)
         self.outputs[label][-1].add(made)
-
-    def _may_divide(self) -> bool:
-        """Whether a layer of more than 2 GB may be several on the way."""
-        return self.task.policy.on_too_large != "fail" or not is_set(Path(self.task.sink).suffix)
 
     def _begin(self, label: str, header: Header, made: Made, reader: Reader) -> None:
         """Begin a set for rows of a label."""

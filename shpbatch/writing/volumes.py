@@ -7,26 +7,33 @@ so the same layer is always divided at the same rows.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..models import Field
+from ..models import Field, Task
 from ..shapefile import writer
 from ..shapefile.cast import is_recoded
 from ..shapefile.columns import array_of, cut
 from ..shapefile.dbf import DESCRIPTOR
 from ..shapefile.records import HEAD
 from ..shapefile.rows import Piece
+from ..sinks import is_set
 from .output import Made, Output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Room", "divided_at"]
+__all__ = ["Room", "divided_at", "may_divide"]
 
 #: Bytes of a text, and of a number, at most.
 WIDEST_TEXT, WIDEST_NUMBER = 254, 24
+
+
+def may_divide(task: Task) -> bool:
+    """Whether a layer of more than 2 GB may be several sets, which another format joins."""
+    return task.policy.on_too_large != "fail" or not is_set(Path(task.sink).suffix)
 
 
 @dataclass
