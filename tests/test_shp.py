@@ -103,6 +103,9 @@ EVERY: dict[str, tuple[int, tuple[bytes, ...]]] = {
     "line of no part": (3, (content(3), content(3, SQUARE[:2]), content(3))),
     "line with an empty part": (3, (content(3, SQUARE[:2], [], SQUARE), content(3, [], SQUARE))),
     "line of one empty part": (3, (content(3, []), content(3, SQUARE))),
+    "line m, some without": (23, (content(23, SQUARE[:2], m=(4, 3)), content(23, SQUARE[:2]))),
+    "polygon m without": (25, (content(25, SQUARE), make.NULL)),
+    "multipoint m, some without": (28, (content(28, SQUARE), content(28, SQUARE, m=range(5)))),
     "line m": (
         23,
         (content(23, SQUARE[:2], m=(4, 3)), make.NULL, content(23, SQUARE[:1], m=(-1e39,))),
@@ -328,7 +331,7 @@ LIES: dict[str, tuple[int, bytes, str]] = {
     "only part not at 0": (3, put(content(3, SQUARE), 44, 1), "part indexes"),
     "z cut": (15, content(15, SQUARE, z=(1, 2, 3, 4, 5))[:-8], "more parts or vertices"),
     "z missing": (15, content(15, SQUARE), "more parts or vertices"),
-    "m missing": (23, content(23, SQUARE), "no room for its measures"),
+    "m cut short": (23, content(23, SQUARE) + bytes(16), "no room for its measures"),
     "m cut": (28, content(28, SQUARE, m=range(5))[:-4], "no room for its measures"),
     "patch without kinds": (31, content(31, SQUARE, z=range(5)), "more parts or vertices"),
 }  # fmt: skip

@@ -104,8 +104,7 @@ def allowed_sizes(data: mmap.mmap, at: int) -> tuple[int, ...]:
     size += 16 + 8 * points if has_z(kind) else 0
     if not has_m(kind):
         return (size,)
-    measured = size + 16 + 8 * points
-    return (measured,) if 20 < kind < 30 else (measured, size)
+    return (size + 16 + 8 * points, size)
 
 
 def _big(data: mmap.mmap, at: int) -> int:

@@ -178,8 +178,8 @@ def _layout(words: NDArray[np.uint32], records: Records, code: int, where: Where
     ends = at + sizes // 4
     where.refuse(end > ends, "has more parts or vertices than its length allows")
     with_m = (m + 2 * vertices <= ends) if has_m(code) else np.zeros(len(at), dtype=bool)
-    if 20 < code < 30:
-        where.refuse(~with_m, "has no room for its measures")
+    if 20 < code < 30:  # optional, but in a point; not in part
+        where.refuse(~with_m & ((base == POINT) | (ends > end)), "has no room for its measures")
     return _Layout(parts, vertices, at, xy, z, m, with_m)
 
 
