@@ -132,6 +132,20 @@ def test_policies_are_asked_where_ansi_is_in_doubt(tmp_path: Path) -> None:
     assert any("ANSI" in note for note in of().notes)
 
 
+def test_a_label_in_doubt_stands_where_the_fallback_cannot_be(tmp_path: Path) -> None:
+    path = layer(tmp_path / "in", "Москва Казань", "cp1251", cpg=b"1252")
+    report = shpbatch.run(path, tmp_path / "a", "", method="inline", encoding_fallback="UTF-8")
+    assert cpg_of(report.outcomes[0]) == "1252"
+    report = shpbatch.run(path, tmp_path / "b", "", method="inline", encoding_fallback="1251")
+    assert cpg_of(report.outcomes[0]) == "cp1251"
+
+
+def test_ascii_that_is_none_is_labelled_with_what_it_is(tmp_path: Path) -> None:
+    path = layer(tmp_path / "in", "Köln Zürich Genève Málaga", "cp1252", cpg=b"ASCII")
+    report = shpbatch.run(path, tmp_path / "out", "", method="inline")
+    assert cpg_of(report.outcomes[0]) == "cp1252"
+
+
 # --- labels that mean more than they say -------------------------------------
 
 SUPERSETS = [

@@ -101,7 +101,7 @@ def detect(cpg: str | None, ldid: int, sample: Sample) -> Verdict:
     if utf8 >= MOSTLY and (found := _mostly_utf8(text, codec == "utf-8", doubt)):
         return found
     if ldid == ANSI or codec == "ascii":
-        return _of_windows(words, doubt, "language byte says ANSI" if ldid else ".cpg says ASCII")
+        return _of_windows(words, doubt, ldid == ANSI)
     return _guessed(words, doubt)
 
 
@@ -152,11 +152,12 @@ def _mostly_utf8(text: _Text, said: bool, doubt: str | None) -> Verdict | None:
     return Verdict("utf-8", "bytes", reason, sure) if len(text.words) > 3 else None
 
 
-def _of_windows(words: list[bytes], doubt: str | None, says: str) -> Verdict:
+def _of_windows(words: list[bytes], doubt: str | None, ansi: bool) -> Verdict:
     """Text of some Windows: that of Western Europe, unless it speaks for another."""
+    says = "language byte says ANSI" if ansi else ".cpg says ASCII"
     rival = rival_of(words[:PROBED], COMMONEST, doubted=True)
     if rival is None:
-        return Verdict(COMMONEST, "ldid", doubt, DOUBTFUL)
+        return Verdict(COMMONEST, "ldid" if ansi else "bytes", doubt, DOUBTFUL)
     if rival.clear:
         return _guessed(words, f"the {says}, but the text is hardly of Western Europe")
     odd = f"the {says}, in which the text looks odd; perhaps {rival.codec}"

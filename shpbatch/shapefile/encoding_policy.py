@@ -28,8 +28,9 @@ def decided(cpg: str | None, ldid: int, sample: Sample, policy: Policy) -> Verdi
     found = detect(cpg, ldid, sample)
     if not found.unsure:
         return found
-    if policy.encoding_fallback:
-        return _told(policy.encoding_fallback, sample, "--encoding-fallback")
+    fallback = policy.encoding_fallback
+    if fallback and (found.told == "guess" or fits(sample, codec_of_cpg(fallback) or "ascii")):
+        return _told(fallback, sample, "--encoding-fallback")
     if policy.on_encoding == "latin1":
         doubt = "nothing tells the encoding of non-ASCII text; latin-1 is taken, as was asked"
         return Verdict("iso8859-1", "option", doubt, 0.0)
