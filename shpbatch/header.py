@@ -144,8 +144,9 @@ def _check_magic(head: bytes, name: str) -> None:
     if len(head) < HEADER_BYTES or struct.unpack(">i", head[:4])[0] != MAGIC:
         looks = "a text file" if head.isascii() and b"\0" not in head else "something else"
         if head[:2] == b"PK":
-            looks = "a zip: rename it to .zip"
-        raise ReadError(f"{name}: not a shapefile but {looks} named .shp", "bad-magic")
+            looks = "a zip"
+        cure = "; rename it to .zip" if looks == "a zip" else ""
+        raise ReadError(f"{name}: not a shapefile but {looks} named .shp{cure}", "bad-magic")
 
 
 def _shape_type(head: bytes, name: str) -> tuple[str, bool, bool]:

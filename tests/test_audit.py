@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
 import struct
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pyogrio
 import pytest
 import shapefiles as make
+import shapely
 
 import shpbatch
 from shpbatch.auditing import Audit, LayerAudit
+from shpbatch.auditing.records import as_json
 from shpbatch.shapefile import reader
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
@@ -213,6 +217,7 @@ def test_what_is_no_layer_is_told(tmp_path: Path) -> None:
     make.write(tmp_path, "sidecar", shp=None, shx=None, dbf=None)
     (tmp_path / "._a.shp").write_bytes(b"AppleDouble")
     (tmp_path / "x.gdb").mkdir()
+    (tmp_path / "x.gpkg").touch()
     (tmp_path / "folder.zip").mkdir()
     with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
         archive.writestr("only.dbf", b"")
@@ -223,12 +228,40 @@ def test_what_is_no_layer_is_told(tmp_path: Path) -> None:
         "lone.dbf": "lone-dbf",
         "sidecar.prj": "lone-sidecar",
         "._a.shp": "junk",
-        "x.gdb": "geodatabase",
+        "x.gdb": "other-format",
+        "x.gpkg": "other-format",
         "folder.zip": "junk",
         "none.zip": "zip-without-layer",
     }
     assert "3 rows of 2 fields" in told["lone.dbf"].reason
     assert "only.dbf" in told["none.zip"].reason
+    assert shlex.split(told["x.gdb"].remedy)[1:] == ["audit", str(tmp_path), "--include", "*.gdb"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no links without a privilege")
+def test_a_link_that_is_passed_over_is_not_an_empty_zip(tmp_path: Path) -> None:
+    elsewhere = make.write(tmp_path / "elsewhere", "b")
+    make.write(tmp_path / "in", "a")
+    (tmp_path / "in/b.shp").symlink_to(elsewhere)
+    (stray,) = audit_of(tmp_path / "in").strays
+    assert (stray.finding.code, "empty" in stray.finding.reason) == ("passed-over", False)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_layer_of_another_format_has_its_own_files(deep: bool, tmp_path: Path) -> None:
+    path = tmp_path / "roads.gpkg"
+    shapes, names = shapely.to_wkb([shapely.Point(1, 2)]), [np.array(["Köln"], dtype=object)]
+    for layer in ("one", "two"):
+        pyogrio.raw.write(
+            *(path, shapes, names, ["NAME"]),
+            layer=layer, geometry_type="Point", crs="EPSG:4326", append=path.exists(),
+        )  # fmt: skip
+    audit = audit_of(tmp_path, deep=deep, include=["*.gpkg"])
+    assert not audit.strays
+    for record in as_json(audit)["layers"]:
+        assert (record["parts"], record["sidecars"]) == (["gpkg"], [])
+        assert record["bytes"] == {"gpkg": path.stat().st_size // 2}
+        assert record["encoding"]["from"] == "format"
 
 
 def test_a_folder_of_lone_tables_is_an_audit_too(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def codes(found: Header) -> set[str]:
         (b"", "empty-file", "0 bytes"),
         (b"hello\n", "bad-magic", "a text file"),
         (b"<html><body>Not found</body></html>" * 9, "bad-magic", "a text file"),
-        (b"PK\x03\x04" + bytes(200), "bad-magic", "a zip: rename"),
+        (b"PK\x03\x04" + bytes(200), "bad-magic", "a zip named .shp; rename"),
         (b"\x7fELF" + bytes(200), "bad-magic", "something else"),
         (SHP[:99], "bad-magic", "not a shapefile"),
         (SHP[:3], "bad-magic", "not a shapefile"),

@@ -119,7 +119,7 @@ def _discovered(
         if not strays:
             raise
         return Found(()), strays
-    return found, find_strays(named, found.ignored)
+    return found, find_strays(named, found.ignored, others=not include)
 
 
 def _is_zip(name: str) -> bool:

@@ -66,7 +66,12 @@ def _of_crs(layer: LayerAudit) -> Iterator[tuple[str, str]]:
 def _of_encoding(layer: LayerAudit) -> Iterator[tuple[str, str]]:
     if not (found := layer.encoding) or layer.header is None or not layer.header.fields:
         return
-    told = {"cpg": "the .cpg", "ldid": "the language byte", "bytes": "the bytes"}
+    told = {
+        "cpg": "the .cpg",
+        "ldid": "the language byte",
+        "bytes": "the bytes",
+        "format": "the format",
+    }
     by = told.get(found.told, "nothing")
     yield "encoding", f"{text(found.encoding)}, told by {by} ({how_sure(found.confidence)})"
     yield "may be", ", ".join(f"{text(c)} {100 * share:.0f} %" for c, share in found.candidates)

@@ -111,6 +111,11 @@ class LayerAudit:
         return sum(self.members.values())
 
     @property
+    def parts(self) -> list[str]:
+        """Extensions of the files that a reader looks for; of another format all it has."""
+        return [e for e in PARTS if e in self.members] or sorted(self.members)
+
+    @property
     def type(self) -> str:
         """Geometry type with its dimensions: ``PolygonZ``, ``PointM``."""
         if self.header is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import shlex
 import struct
 from collections import Counter
@@ -13,6 +14,7 @@ from pathlib import Path
 from ..doctors.encoding import examine_encoding
 from ..errors import ShpbatchError
 from ..findings import Finding
+from ..foreign import is_foreign
 from ..header import read_header
 from ..models import Header, Problem, Source
 from ..policy import Policy
@@ -57,7 +59,7 @@ def look(source: Source) -> LayerAudit:
     members: dict[str, int] = {}
     try:
         bundle = Bundle.of(source)
-        members = _sizes(bundle)
+        members = _sizes(bundle, source)
         header, broken = _header(source)
         head = bundle.read("dbf", 12)
     except ShpbatchError as error:
@@ -66,7 +68,7 @@ def look(source: Source) -> LayerAudit:
     encoding = examine_encoding(source, header)
     # Rows declared, byte of the first, bytes of each.
     table: tuple[int, int, int] | None = None
-    if len(head) == 12:
+    if len(head) == 12 and "dbf" in members:
         table = struct.unpack_from("<IHH", head, 4)
     layer = LayerAudit(source, header, members, table and table[0], encoding=encoding)
     found = [*broken, *_told(header, encoding.findings), *encoding.findings]
@@ -111,8 +113,13 @@ def _header(source: Source) -> tuple[Header, list[Finding]]:
         return header, [refusal(source, Problem(error.code, str(error)))]
 
 
-def _sizes(bundle: Bundle) -> dict[str, int]:
-    """Bytes of each member by extension, of a zip as unpacked; 0 for what cannot be asked."""
+def _sizes(bundle: Bundle, source: Source) -> dict[str, int]:
+    """Bytes of each member by extension, of a zip as unpacked; 0 for what cannot be asked.
+
+    Of a layer of another format its share of the file: what is lent for it is not there.
+    """
+    if is_foreign(source.path):
+        return {os.path.splitext(source.path)[1][1:].lower(): source.size}
     try:
         if bundle.zipped:
             with open_zip(bundle.path) as archive:

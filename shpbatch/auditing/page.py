@@ -252,8 +252,9 @@ def _encoding(layer: LayerAudit) -> str:
 def _parts(layer: LayerAudit) -> str:
     if not layer.members:
         return ""
-    shown = [e if e in layer.members else f'<i title="no .{e}">{e}</i>' for e in PARTS]
-    more = len([e for e in layer.members if e not in PARTS])
+    wanted = PARTS if "shp" in layer.members else layer.parts
+    shown = [e if e in layer.members else f'<i title="no .{e}">{e}</i>' for e in wanted]
+    more = len([e for e in layer.members if e not in wanted])
     return f'<span class="parts">{" ".join(shown)}{f" +{more}" if more else ""}</span>'
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..findings import Finding
 from ..models import Source
-from .grid import PARTS, Audit, LayerAudit
+from .grid import Audit, LayerAudit
 from .words import clean, command_of, fields_text, how_sure
 
 __all__ = ["as_csv", "as_json", "record_of"]
@@ -55,8 +55,8 @@ def record_of(layer: LayerAudit) -> dict[str, Any]:
         "has_m": header.has_m if header else None,
         "declared": layer.count,
         "dbf_rows": layer.rows,
-        "parts": [e for e in PARTS if e in layer.members],
-        "sidecars": sorted(e for e in layer.members if e not in PARTS),
+        "parts": layer.parts,
+        "sidecars": sorted(e for e in layer.members if e not in layer.parts),
         "bytes": dict(layer.members),
         "crs": None,
         "encoding": None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -16,11 +17,23 @@ __all__ = ["find_strays"]
 
 #: Extensions that speak of a layer; a ``.xml`` alone does not.
 _OURS = ("dbf", "shx", "prj", "cpg", "qix", "sbn", "sbx", "qpj")
+#: Other formats that are no sources of a folder unless ``--include`` asks for them.
+_OTHERS = {
+    "gpkg": "a GeoPackage",
+    "fgb": "a FlatGeobuf file",
+    "geojson": "a GeoJSON file",
+    "parquet": "a Parquet file",
+    "tab": "a MapInfo table",
+    "mif": "a MapInfo interchange file",
+    "gdb": "a file geodatabase",
+}
 #: Those of them that are nothing without their ``.shp``.
 _NEEDY = ("shx", "qix", "sbn", "sbx")
 
 
-def find_strays(src: Iterable[str], ignored: Iterable[tuple[str, str]] = ()) -> list[Stray]:
+def find_strays(
+    src: Iterable[str], ignored: Iterable[tuple[str, str]] = (), others: bool = True
+) -> list[Stray]:
     """What was passed over below the folders of ``src``, sorted.
 
     Parameters
@@ -28,22 +41,27 @@ def find_strays(src: Iterable[str], ignored: Iterable[tuple[str, str]] = ()) -> 
     src : iterable of str
         What the user named; only its folders are looked into.
     ignored : iterable of (path, reason)
-        Zips that `discover` found no layer in.
+        What `discover` passed over: zips without a layer, links, outputs of other runs.
+    others : bool
+        Whether sources of other formats were passed over.
     """
-    found = [Stray(path, _of_zip(path, reason)) for path, reason in ignored]
+    found = [Stray(path, _passed_over(path, reason)) for path, reason in ignored]
     for name in src:
         if os.path.isdir(name):
-            found += _below(name)
+            found += [s for s in _below(name) if others or s.finding.code != "other-format"]
     return sorted({s.path: s for s in found}.values(), key=lambda s: s.path)
 
 
 def _below(folder: str) -> Iterator[Stray]:
     for root, folders, files in os.walk(folder):
         for name in sorted(folders):
-            if (finding := _of_folder(name)) is not None:
+            if (finding := _of_folder(folder, name)) is not None:
                 yield Stray(os.path.join(root, name), finding)
         folders[:] = sorted(f for f in folders if not _closed(f))
         yield from _of_files(root, files)
+        for name in sorted(files):
+            if (extension := name.rpartition(".")[2].lower()) in _OTHERS:
+                yield Stray(os.path.join(root, name), _of_other(folder, extension))
 
 
 def _closed(folder: str) -> bool:
@@ -51,11 +69,16 @@ def _closed(folder: str) -> bool:
     return folder in (".shpbatch", "__MACOSX") or folder.lower().endswith(".gdb")
 
 
-def _of_folder(name: str) -> Finding | None:
+def _of_other(folder: str, extension: str) -> Finding:
+    reason = f"{_OTHERS[extension]}, which is read where it is asked for"
+    remedy = f"shpbatch audit {shlex.quote(folder)} --include '*.{extension}'"
+    return Finding("other-format", "note", reason, remedy)
+
+
+def _of_folder(folder: str, name: str) -> Finding | None:
     lower = name.lower()
     if lower.endswith(".gdb"):
-        reason = "a file geodatabase, which is not read"
-        return Finding("geodatabase", "note", reason, "ogr2ogr -f 'ESRI Shapefile' OUT IN.gdb")
+        return _of_other(folder, "gdb")
     if name == "__MACOSX":
         return Finding("junk", "note", "what macOS leaves in zips; delete it")
     if lower.endswith((".shp", ".zip", ".shz")):
@@ -106,6 +129,12 @@ def _table(path: str) -> str:
     rows, start, _ = struct.unpack_from("<IHH", head, 4)
     fields = max(0, (start - 33) // 32)
     return f"{rows:,} rows of {fields} {'field' if fields == 1 else 'fields'}"
+
+
+def _passed_over(path: str, reason: str) -> Finding:
+    if path.lower().endswith((".zip", ".shz")) and "zip" in reason:
+        return _of_zip(path, reason)
+    return Finding("passed-over", "note", reason)
 
 
 def _of_zip(path: str, reason: str) -> Finding:

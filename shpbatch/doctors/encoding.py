@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..findings import Finding
+from ..foreign import is_foreign
 from ..models import Header, Source
 from ..shapefile.bundle import Bundle
 from ..shapefile.dbf import parse_table
@@ -26,7 +27,8 @@ class EncodingReport:
     ----------
     encoding, told : str
         Python codec, and what told it: ``cpg``, ``ldid``, ``bytes`` (valid
-        UTF-8), ``guess``, ``option``, ``default`` (all is ASCII).
+        UTF-8), ``guess``, ``option``, ``default`` (all is ASCII), ``format`` (of a
+        source that is no shapefile).
     confidence : float
         0 to 1.
     candidates : tuple of (str, float)
@@ -69,7 +71,7 @@ def examine_encoding(source: Source, header: Header, whole: bool = False) -> Enc
     findings = (_finding(header, doubt, others, doubtful),) if doubt or doubtful else ()
     return EncodingReport(
         header.encoding,
-        header.encoding_from,
+        "format" if is_foreign(source.path) else header.encoding_from,
         header.encoding_confidence,
         others,
         samples,
