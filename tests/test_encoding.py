@@ -13,8 +13,9 @@ from shpbatch.doctors.encoding import examine_encoding
 from shpbatch.header import read_header
 from shpbatch.models import Outcome
 from shpbatch.parser import shp_parser
-from shpbatch.shapefile.codec_names import LDID, LDID_OF, codec_of_cpg
+from shpbatch.shapefile.codec_names import LDID, LDID_OF, SUPERSET, codec_of_cpg, cpg_of_codec
 from shpbatch.shapefile.encoding import detect
+from shpbatch.shapefile.weighing import CANDIDATES, DOUBLE_BYTE
 
 #: Every spelling that real .cpg files had (real-shapefiles.md, point 17), and some near ones.
 SPELLINGS = {
@@ -26,7 +27,7 @@ SPELLINGS = {
     "ISO-8859-15": "iso8859-15", "ISO 8859-1": "iso8859-1", "8859_2": "iso8859-2",
     "ISO88591": "iso8859-1", "88592": "iso8859-2", "8859-9": "iso8859-9",
     "OEM 850": "cp850", "IBM437": "cp437", "CP932": "cp932", "GB18030": "gb18030",
-    "LDID/87": "cp1252", "LDID/77": "cp936", "win1251": "cp1251", "win-1251": "cp1251",
+    "LDID/87": "cp1252", "LDID/77": "gbk", "win1251": "cp1251", "win-1251": "cp1251",
     "windows-31j": "cp932", "MS1252": "cp1252", "MS_932": "cp932", "x-sjis": "cp932",
     "KSC_5601": "cp949", "DOS852": "cp852", "dos-866": "cp866", "x-windows-874": "cp874",
     "ISO-8859-8-I": "iso8859-8", "20866": "koi8-r", "28591": "iso8859-1", "28592": "iso8859-2",
@@ -95,8 +96,15 @@ def test_koi8_without_a_hyphen(text: str) -> None:
 
 def test_every_language_byte_is_a_codec() -> None:
     for ldid, codec in LDID.items():
-        assert codecs.lookup(codec), ldid
+        assert codecs.lookup(codec).name == codec, ldid
         assert LDID[LDID_OF[codec]] == codec
+
+
+def test_a_codec_has_one_name_wherever_it_comes_from() -> None:
+    for codec in (*CANDIDATES, *DOUBLE_BYTE, *SUPERSET, *SUPERSET.values()):
+        assert codecs.lookup(codec).name == codec
+    for codec in (*CANDIDATES, *LDID.values(), "euc_kr", "euc_jisx0213", "kz1048", "mac-turkish"):
+        assert codec_of_cpg(cpg_of_codec(codec)) == codec
 
 
 @pytest.mark.parametrize(
@@ -105,11 +113,11 @@ def test_every_language_byte_is_a_codec() -> None:
         (0x01, "é", "cp437"),
         (0x02, "é", "cp850"),
         (0x03, "€", "cp1252"),
-        (0x04, "é", "mac_roman"),
+        (0x04, "é", "mac-roman"),
         (0x13, "日本", "cp932"),
         (0x1F, "ł", "cp852"),
         (0x26, "Ж", "cp866"),
-        (0x4D, "中国", "cp936"),
+        (0x4D, "中国", "gbk"),
         (0x4E, "한국", "cp949"),
         (0x4F, "台灣", "cp950"),
         (0x50, "ไทย", "cp874"),
@@ -142,12 +150,12 @@ def test_a_language_byte_is_believed_and_kept(
         ("UTF-8", 0x57, "–".encode(), ("utf-8", "cpg", False)),
         ("1252", 0xC9, "é".encode("cp1252"), ("cp1252", "cpg", False)),
         # a .cpg that cannot be: the language byte, else the bytes, else a guess, and told
-        ("UTF-8", 0x4D, "中国".encode("gbk"), ("cp936", "ldid", True)),
+        ("UTF-8", 0x4D, "中国".encode("gbk"), ("gbk", "ldid", True)),
         ("1252", 0, "Ícaro".encode(), ("utf-8", "bytes", True)),
         ("UTF-8", 0, b"\xd1and\xfa", ("cp1252", "guess", True)),
         ("UTF-8", 0x57, b"\xd1and\xfa", ("cp1252", "ldid", True)),
         # no .cpg
-        (None, 0x4D, "中国".encode("gbk"), ("cp936", "ldid", False)),
+        (None, 0x4D, "中国".encode("gbk"), ("gbk", "ldid", False)),
         (None, 0x57, "–".encode("cp1252"), ("cp1252", "ldid", False)),
         (None, 0x57, "–".encode(), ("utf-8", "bytes", False)),
         (None, 0, "é".encode(), ("utf-8", "bytes", False)),

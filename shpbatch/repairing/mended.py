@@ -13,7 +13,7 @@ import numpy as np
 from ..doctors.diagnosis import Diagnosis
 from ..models import Header, Source
 from ..shapefile.bundle import MEMOS, TRAVELLING, Bundle
-from ..shapefile.codec_names import LDID, LDID_OF
+from ..shapefile.codec_names import LDID, LDID_OF, cpg_of_codec
 from ..shapefile.found import Places
 from ..shapefile.mended_table import Rows
 from ..shapefile.opened import mapped
@@ -145,8 +145,7 @@ def relabelled(source: Source, header: Header, folder: Path) -> tuple[Source, Co
     else:
         _lend(bundle, "dbf", folder)
     if odd:
-        name = "UTF-8" if header.encoding == "utf-8" else header.encoding
-        (folder / f"{STEM}.cpg").write_text(name, "ascii")
+        (folder / f"{STEM}.cpg").write_text(cpg_of_codec(header.encoding), "ascii")
     return Source(str(folder / f"{STEM}.shp"), source.relative, size=source.size), repairs
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..models import Header
 from .bundle import MEMOS, TRAVELLING, Bundle
+from .codec_names import cpg_of_codec
 from .crs import esri_wkt
 from .dbf import WITH_MEMO
 
@@ -43,4 +44,4 @@ def write_sidecars(
     if told == "cpg" and "cpg" in bundle:
         bundle.copy("cpg", cpg)
     elif told != "ldid":
-        cpg.write_text("UTF-8" if after.encoding == "utf-8" else after.encoding, "ascii")
+        cpg.write_text(cpg_of_codec(after.encoding), "ascii")

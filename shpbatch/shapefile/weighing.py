@@ -51,19 +51,19 @@ FEW = 3
 CANDIDATES = (
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874",
     "gbk", "big5", "cp932", "cp949", "euc_jp", "iso8859-2", "iso8859-5", "iso8859-7", "koi8-r",
-    "cp866", "cp850", "cp852", "cp437", "cp857", "cp737", "cp775", "mac_roman", "koi8-u", "cp862",
-    "cp860", "cp861", "cp863", "cp865", "mac_cyrillic",
+    "cp866", "cp850", "cp852", "cp437", "cp857", "cp737", "cp775", "mac-roman", "koi8-u", "cp862",
+    "cp860", "cp861", "cp863", "cp865", "mac-cyrillic",
 )  # fmt: skip
 #: What most files without a hint are in.
 COMMONEST = "cp1252"
 #: Encodings that DOS wrote, and others that few write: something must speak for them, and most for
 #: those of one country, whose neighbours' have the same letters.
 RARE = dict.fromkeys(
-    ("cp437", "cp850", "cp852", "cp857", "cp737", "cp775", "mac_roman", "iso8859-5", "koi8-r"), 0.12
-) | dict.fromkeys(("koi8-u", "cp862", "cp860", "cp861", "cp863", "cp865", "mac_cyrillic"), 0.18)
+    ("cp437", "cp850", "cp852", "cp857", "cp737", "cp775", "mac-roman", "iso8859-5", "koi8-r"), 0.12
+) | dict.fromkeys(("koi8-u", "cp862", "cp860", "cp861", "cp863", "cp865", "mac-cyrillic"), 0.18)
 #: Encodings of two bytes a character, and which of those below they are like.
 DOUBLE_BYTE = {
-    "gbk": "gbk", "gb2312": "gbk", "gb18030": "gbk", "cp936": "gbk", "hz": "gbk",
+    "gbk": "gbk", "gb2312": "gbk", "gb18030": "gbk", "hz": "gbk",
     "big5": "big5", "cp950": "big5", "big5hkscs": "big5", "cp932": "cp932", "shift_jis": "cp932",
     "cp949": "cp949", "euc_kr": "cp949", "euc_jp": "euc_jp",
 }  # fmt: skip

@@ -46,7 +46,9 @@ def test_worked_case(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "target", "text"),
     [("cp1251", "UTF-8", "Жуковский"), ("gbk", "UTF-8", "中华人民"), ("utf-8", "GBK", "中华人民"),
-     ("cp1252", "850", "Ñandú"), ("utf-8", "1252", "Ñandú")],
+     ("cp1252", "850", "Ñandú"), ("utf-8", "1252", "Ñandú"), ("utf-8", "EUC-KR", "한국"),
+     ("utf-8", "EUC-JP", "日本"), ("utf-8", "macroman", "é"), ("utf-8", "mac_cyrillic", "Жук"),
+     ("utf-8", "mac_latin2", "žluť")],
 )  # fmt: skip
 def test_text_is_the_same_and_as_wide_as_it_needs(
     tmp_path: Path, source: str, target: str, text: str
