@@ -161,6 +161,15 @@ def test_many_failures_of_one_cause_are_a_few_lines() -> None:
     ]
 
 
+def test_what_was_skipped_is_told_unless_it_is_done_or_was_not_begun() -> None:
+    crs = Outcome(("d.shp",), "skipped", code="crs-missing", reason="d.shp: no CRS")
+    quiet = [Outcome((c,), "skipped", code=c, reason=c) for c in ("up-to-date", "not-run")]
+    lines = summary(report(DONE, SKIPPED, crs, *quiet)).splitlines()
+    at = lines.index("skipped:")
+    assert lines[at + 1 :] == ["  c.shp: there [exists]", "  d.shp: no CRS [crs-missing]"]
+    assert "skipped:" not in summary(report(DONE, *quiet)).splitlines()
+
+
 def test_many_notes_are_cut_and_counted() -> None:
     noted = [Outcome((f"{i}.shp",), "done", notes=(f"n{i}",)) for i in range(50)]
     lines = summary(report(*noted)).splitlines()

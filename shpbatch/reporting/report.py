@@ -90,7 +90,8 @@ def summary(report: Report) -> str:
         lines.append(f"moved to their places for an earlier run: {report.recovered:,} outputs")
     if report.stopped:
         lines.append(f"stopped early: {report.stopped}")
-    lines += _list("failed", _failures([o for o in report.outcomes if _failed(o)]))
+    lines += _list("failed", _by_code([o for o in report.outcomes if _failed(o)]))
+    lines += _list("skipped", _by_code([o for o in report.outcomes if _left(o)]))
     lines += _list("notes", _alike((n, o) for o in report.outcomes for n in o.notes))
     lines += _list("made, and why", _reasons(report))
     vanished = [one_line(key) for key in report.vanished if key not in report.kept]
@@ -140,10 +141,15 @@ def _failed(outcome: Outcome) -> bool:
     return outcome.status not in ("done", "skipped")
 
 
-def _failures(failed: list[Outcome]) -> list[str]:
-    """A line a failure; of many with one cause the first few."""
+def _left(outcome: Outcome) -> bool:
+    """Whether something was to be done and was not, and no other line of the summary says why."""
+    return outcome.status == "skipped" and outcome.code not in ("up-to-date", "not-run")
+
+
+def _by_code(told: list[Outcome]) -> list[str]:
+    """A line an outcome with its reason; of many with one cause the first few."""
     by_code: dict[str | None, list[Outcome]] = {}
-    for outcome in failed:
+    for outcome in told:
         by_code.setdefault(outcome.code, []).append(outcome)
     lines = []
     for code, outcomes in by_code.items():

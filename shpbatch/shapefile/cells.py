@@ -73,8 +73,7 @@ def bytes_of(array: Any, field: Field, encoding: str) -> Any:
             lacking = text[error.start : error.start + 1]
             raise WriteError(
                 f"field {field.name}: '{text[:40]}' has characters that {encoding} lacks "
-                f"('{lacking}'); the layer keeps its source's encoding: put recode --encoding "
-                "UTF-8 before",
+                f"('{lacking}'); write the layer as UTF-8 with recode --encoding UTF-8",
                 "text-unencodable",
             ) from None
 
