@@ -95,7 +95,6 @@ CODES = {
     "dbf-record-count-2**31-1": "dbf-truncated",
     "dbf-record-length-0": "bad-dbf",
     "dbf-header-length-65535": "bad-dbf",
-    "shx-entry-too-long": "shp-truncated",
     "parts-2**31-1": "bad-record",
     "points-5e7": "bad-record",
     "points-minus-1": "bad-record",
@@ -109,6 +108,7 @@ CODES = {
 NORMALISED = {
     "shp-length-lies": ("header says 4294967294 bytes", ROWS),
     "shx-length-lies": ("the index is rebuilt in memory", ROWS),
+    "shx-entry-too-long": ("the .shx had wrong places", ROWS),
     "no-dbf": ("no .dbf", ROWS),
     "no-shx": ("the index is rebuilt in memory", ROWS),
     "row-marked-deleted": ("1 features were flagged as deleted and left out", ROWS - 1),

@@ -289,13 +289,18 @@ def entries(*pairs: tuple[int, int]) -> bytes:
     return SHX[:24] + struct.pack(">i", 50 + len(body) // 2) + SHX[28:100] + body
 
 
+#: The chain breaks at the first record: only an index tells the others.
+BROKEN = SHP[:104] + struct.pack(">i", 9999) + SHP[108:]
+
+
 @pytest.mark.parametrize("slab", [1, 2, 100])
-@pytest.mark.parametrize(("offset", "length"), [(49, 10), (-5, 10), (50, -10), (2**30, 10)])
+@pytest.mark.parametrize(("offset", "length"), [(49, 10), (-5, 10), (2**30, 10)])
 def test_an_index_that_points_outside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offset: int, length: int, slab: int
 ) -> None:
     monkeypatch.setattr(index, "SLAB", slab)
-    found = bundle(make.write(tmp_path, shx=entries((50, 10), (64, 10), (offset, length))))
+    shx = entries((50, 10), (64, 10), (offset, length))
+    found = bundle(make.write(tmp_path, shp=BROKEN, shx=shx))
     with pytest.raises(ReadError, match="record 3 should end at byte") as error:
         load_index(found)
     assert error.value.code == "shp-truncated"
@@ -307,11 +312,25 @@ def test_an_index_whose_records_overlap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slab: int
 ) -> None:
     monkeypatch.setattr(index, "SLAB", slab)
-    found = bundle(make.write(tmp_path, shx=entries((78, 10), (50, 14), (64, 10))))
+    shx = entries((78, 10), (50, 14), (64, 10))
+    found = bundle(make.write(tmp_path, shp=BROKEN, shx=shx))
     with pytest.raises(ReadError, match=r"records 2 and 3 .* overlap at byte 128") as error:
         load_index(found)
     assert error.value.code == "bad-index"
     assert len(load_index(found, check=False)) == 3
+
+
+@pytest.mark.parametrize("skip", ["fail", "skip"])
+@pytest.mark.parametrize("entry", [(49, 10), (-5, 10), (50, 10), (64, -10), (64, 60), (2**30, 10)])
+def test_where_the_chain_is_whole_a_wrong_index_loses_nothing(
+    tmp_path: Path, entry: tuple[int, int], skip: str
+) -> None:
+    path = make.write(tmp_path / "src", shx=entries((50, 10), entry, (78, 10)))
+    outcome = run(path, tmp_path / "out", skip)
+    assert (outcome.status, outcome.features.written) == ("done", 3), outcome.reason
+    assert any("the .shx had wrong places" in note for note in outcome.notes)
+    assert Path(outcome.sinks[0].path).read_bytes() == SHP
+    assert Path(outcome.sinks[0].path).with_suffix(".shx").read_bytes() == SHX
 
 
 @pytest.mark.parametrize("slab", [1, 2, 100])

@@ -36,11 +36,13 @@ class Index:
     """Offsets and content lengths of records, in words, int (n, 2).
 
     ``entries`` may be a view of the mapped ``.shx``: a window of it costs
-    what the window holds. ``rebuilt`` says that the ``.shx`` was of no use.
+    what the window holds. ``rebuilt`` says that the ``.shx`` was of no use,
+    ``wrong`` that it has the records, but places that cannot be theirs.
     """
 
     entries: NDArray[np.int32]
     rebuilt: bool = False
+    wrong: bool = False
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -82,12 +84,25 @@ def load_index(bundle: Bundle, check: bool = True, skip: bool = False) -> Index:
             found = chain(bundle, skip)
             if len(found) > len(entries):
                 return Index(found, rebuilt=True)
+        return _checked(bundle, entries, skip) if check or skip else Index(entries)
+    return Index(chain(bundle, skip), rebuilt=True)
+
+
+def _checked(bundle: Bundle, entries: NDArray[np.int32], skip: bool) -> Index:
+    """The index; where it points astray and the chain has as many records, that of the chain."""
+    try:
+        _check(bundle, entries)
+        return Index(entries)
+    except ReadError:
+        try:
+            found = chain(bundle)
+        except ReadError:  # what the index says is all that is known
+            found = entries[:0]
+        if len(found) == len(entries):
+            return Index(found, rebuilt=True, wrong=True)
         if skip:
             return Index(without_overlaps(bundle, entries))
-        if check:
-            _check(bundle, entries)
-        return Index(entries)
-    return Index(chain(bundle, skip), rebuilt=True)
+        raise
 
 
 def _slabs(entries: NDArray[np.int32]) -> list[NDArray[np.int32]]:

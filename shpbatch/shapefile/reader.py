@@ -99,6 +99,8 @@ class Reader(Opened):
             rows, body = rows[~gone], body[~gone]
         starts, sizes = self.index.window(start, readable)
         whole, flaws = self._records(starts, sizes, start)
+        if self.index.wrong:
+            flaws = (*flaws, "the .shx had wrong places, those of the .shp's own chain were taken")
         records = whole if not deleted else whole.take(rows - start)
         if deleted:
             flaws = (*flaws, "rows flagged as deleted were left out")
