@@ -12,6 +12,7 @@ from typing import Any
 
 from .api import map_parser, plan, planner
 from .durable import translated
+from .findings import Lost
 from .models import Outcome, Report, Task
 from .parser import failure
 from .planning.plan import HEADERS
@@ -21,7 +22,7 @@ from .reporting.report import as_json, exit_code
 from .running.run import execute
 from .running.settings import RunOptions
 
-__all__ = ["TABLE", "repair", "repair_code", "repair_json", "saved_of", "state_of"]
+__all__ = ["TABLE", "doubtful_of", "repair", "repair_code", "repair_json", "saved_of", "state_of"]
 
 #: Name of the table in the destination, and its columns.
 TABLE = "repair.csv"
@@ -129,14 +130,24 @@ def state_of(outcome: Outcome) -> str:
 
 
 def saved_of(outcome: Outcome) -> tuple[int, int]:
-    """Features that were saved wholly, and all that there were."""
+    """Features that were saved wholly, doubtful ones too, and all that there were."""
     total = outcome.features.declared - outcome.features.deleted
-    missing, reached = 0, 0
-    for lost in outcome.lost:  # sorted by row; a row may have lost its shape and its attributes
-        end = lost.row + lost.count
-        missing += max(0, end - max(lost.row, reached))
+    return total - _rows([x for x in outcome.lost if x.what != "doubtful"]), total
+
+
+def doubtful_of(outcome: Outcome) -> int:
+    """Features that were saved and that something speaks against."""
+    return _rows([x for x in outcome.lost if x.what == "doubtful"])
+
+
+def _rows(told: list[Lost]) -> int:
+    """Rows that something is told of; sorted by row, a row may be there several times."""
+    count, reached = 0, 0
+    for one in told:
+        end = one.row + one.count
+        count += max(0, end - max(one.row, reached))
         reached = max(reached, end)
-    return total - missing, total
+    return count
 
 
 def repair_code(report: Report, table: Path | None = None) -> int:
@@ -157,6 +168,7 @@ def repair_json(report: Report, dry_run: bool = False) -> dict[str, Any]:
             "state": state_of(outcome),
             "saved": saved,
             "records": total,
+            "doubtful": doubtful_of(outcome),
             "repairs": [{"what": what, "count": count} for what, count in outcome.repairs],
             "lost": [asdict(lost) for lost in outcome.lost],
         }

@@ -110,7 +110,7 @@ def _print(report: Report, quiet: bool, table: Path | None) -> None:
 
 
 def _lines(outcome: Outcome) -> list[str]:
-    from ..salvaging import saved_of, state_of
+    from ..salvaging import doubtful_of, saved_of, state_of
 
     name, state = outcome.sources[0], state_of(outcome)
     if state == "lost":
@@ -118,7 +118,8 @@ def _lines(outcome: Outcome) -> list[str]:
     if state != "salvaged":
         return [f"{state:10}  {name}", *_done(outcome)]
     saved, total = saved_of(outcome)
-    lines = [f"salvaged {saved:,} of {total:,} records  {name}", *_done(outcome)]
+    doubtful = f", {n:,} doubtful" if (n := doubtful_of(outcome)) else ""
+    lines = [f"salvaged {saved:,} of {total:,} records{doubtful}  {name}", *_done(outcome)]
     for lost in outcome.lost[:SHOWN]:
         rows = f"row {lost.row}" if lost.count == 1 else f"rows {lost.row} to {_last(lost)}"
         what = "doubtful:" if lost.what == "doubtful" else f"lost: {lost.what} of"

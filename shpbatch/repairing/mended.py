@@ -22,7 +22,7 @@ from ..shapefile.writer import ShpWriter
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["relabelled", "write_mended"]
+__all__ = ["BESIDE", "relabelled", "write_mended"]
 
 STEM = "layer"
 BLANK, END_OF_FILE = 0x20, b"\x1a"

@@ -26,14 +26,15 @@ from ..header import read_header
 from ..models import Header, Outcome, Recipe, Source, Task
 from ..publishing.destination import stage
 from ..scratch import scratch
-from ..shapefile.bundle import Bundle
+from ..shapefile.bundle import MAIN, Bundle
 from ..shapefile.index import HEADER_BYTES
+from ..shapefile.torn_zip import torn_members, unpack_torn
 from ..work.task import do_task
 from ..writing.output import STEM
 from ..writing.rejects import REJECTS
 from .cures import Cures, prescribe
 from .doubts import Doubts
-from .mended import relabelled, write_mended
+from .mended import BESIDE, relabelled, write_mended
 from .mending import diagnose
 
 __all__ = ["do_repair", "examine"]
@@ -94,8 +95,10 @@ def _work_folder(dst: str) -> Iterator[Path]:
 
 
 def _prepared(task: Task, folder: Path) -> Prepared:
-    found = diagnose(task.source)
-    source = task.source
+    source, torn = _unpacked(task.source, folder / "unpacked")
+    with _called(task.source.name, source.name):
+        found = diagnose(source)
+    _doubt(found, torn)
     if found.is_mended:
         (folder / "mended").mkdir()
         source = write_mended(found, folder / "mended")
@@ -106,6 +109,28 @@ def _prepared(task: Task, folder: Path) -> Prepared:
             header = read_header(source, whole=True, policy=task.policy)
         cures = prescribe(source, header, task.policy.repair == "valid", _doubts(found))
     return Prepared(source, header, found, cures, labels)
+
+
+def _unpacked(source: Source, folder: Path) -> tuple[Source, list[str]]:
+    """The layer out of a zip with wrong checksums, as files; the extensions of those."""
+    bundle = Bundle.of(source)
+    torn = torn_members(bundle)
+    if not torn:
+        return source, torn
+    folder.mkdir()
+    for extension in (*MAIN, *BESIDE):
+        if extension in bundle:
+            unpack_torn(bundle, extension, folder / f"{STEM}.{extension}")
+    return Source(str(folder / f"{STEM}.shp"), source.relative, size=source.size), torn
+
+
+def _doubt(found: Diagnosis, torn: list[str]) -> None:
+    """Count as doubtful what came out of a zip with a wrong checksum: nobody knows where."""
+    rows = np.arange(found.count)
+    for extension in torn:
+        found.repairs[f"the .{extension} in the zip has not the checksum that it tells"] += 1
+        if extension in ("shp", "dbf", "prj", "cpg"):
+            found.lost += runs_of(rows, f"the .{extension} in the zip has a wrong checksum")
 
 
 def _doubts(found: Diagnosis) -> Doubts:

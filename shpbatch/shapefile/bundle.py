@@ -199,10 +199,14 @@ class Bundle:
             if isinstance(file, zipfile.ZipExtFile):
                 with open_zip(self.path) as archive:
                     member = archive.getinfo(self.members[extension])
-                yield from limited(file, member, self.path)
+                yield from limited(_parts(file), member, self.path)
                 return
-            while data := file.read(1 << 17):
-                yield data
+            yield from _parts(file)
+
+
+def _parts(file: IO[bytes]) -> Iterator[bytes]:
+    while data := file.read(1 << 17):
+        yield data
 
 
 def _members(shp: str, names: Names) -> dict[str, str]:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import IO
 
 from ..errors import ReadError
 from .weighing import rival_of, tokens_of, weigh
@@ -100,8 +99,8 @@ def inner_path(name: str) -> PurePosixPath:
     return PurePosixPath(*[p.replace(":", "_") for p in parts if p not in ("/", "..", ".")])
 
 
-def limited(file: IO[bytes], member: zipfile.ZipInfo, path: str) -> Iterator[bytes]:
-    """The bytes of a member, as many as an honest one may have; its header is not believed.
+def limited(parts: Iterable[bytes], member: zipfile.ZipInfo, path: str) -> Iterator[bytes]:
+    """Unpacked bytes of a member, as many as an honest one may have; its header is not believed.
 
     Raises
     ------
@@ -110,7 +109,7 @@ def limited(file: IO[bytes], member: zipfile.ZipInfo, path: str) -> Iterator[byt
     """
     most = min(LARGEST, max(SMALL, MOST_RATIO * member.compress_size))
     done = 0
-    while data := file.read(1 << 17):
+    for data in parts:
         done += len(data)
         if done > most:
             raise ReadError(
