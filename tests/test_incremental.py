@@ -649,7 +649,7 @@ def test_runs_log_and_verify(src: Path) -> None:
     assert code == 1
     assert "changed  cities.shp" in text
     assert "missing  SohoWater.prj" in text
-    (out / "SohoPeople.rejects.geojsonl").write_text("{}")
+    (out / "SohoPeople.fpt").write_text("mine")
     wrong = json.loads(shell("verify", out, "--json")[1])["wrong"]
     assert {w["what"] for w in wrong} == {"changed", "missing", "added"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from shpbatch.publishing.staleness import edited
 from shpbatch.reporting.report import summary
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
+MINDS_CASE = pytest.mark.skipif(sys.platform != "linux", reason="the file system must mind case")
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and file systems of POSIX")
 FEWER = [("filter", {"where": "SID74 < 2"}), ("partition", {"field": "SID74"})]
 MORE = [("filter", {"where": "SID74 < 4"}), ("partition", {"field": "SID74"})]
@@ -365,7 +367,9 @@ def test_an_output_that_is_edited_while_the_run_goes_on_stays(src: Path, out: Pa
     assert told(report)["SohoWater"].startswith("done ")
 
 
-@pytest.mark.parametrize("name", ["SohoWater.cpg", "SohoWater.fpt", "SohoWater.rejects.geojsonl"])
+@pytest.mark.parametrize(
+    "name", ["SohoWater.cpg", "SohoWater.fpt", pytest.param("SOHOWATER.PRJ", marks=MINDS_CASE)]
+)
 def test_a_file_that_was_put_beside_an_output_is_not_taken_away(
     name: str, src: Path, out: Path
 ) -> None:
@@ -382,6 +386,18 @@ def test_a_file_that_was_put_beside_an_output_is_not_taken_away(
     assert (out / "soho" / name).read_text() == "mine"
     assert told(run(src, out, if_exists="overwrite"))["SohoWater"] == "done source changed: .dbf"
     assert not (out / "soho" / name).exists()
+
+
+def test_rejects_of_another_output_of_the_name_stay(src: Path, out: Path) -> None:
+    """A shapefile and a GeoPackage in one folder."""
+    run(src, out)
+    path = out / "soho/SohoWater.rejects.geojsonl"
+    path.write_text("of another format")
+    touch(src, "SohoWater")
+    assert told(run(src, out))["SohoWater"] == "done source changed: .dbf"
+    assert path.read_text() == "of another format"
+    assert told(run(src, out, format="GPKG"))["SohoWater"] == "done new"
+    assert path.read_text() == "of another format"
 
 
 def test_an_index_beside_an_output_is_nobodys_work(src: Path, out: Path) -> None:

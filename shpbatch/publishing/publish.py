@@ -17,7 +17,7 @@ from .ledger import Ledger, Made, Quarantined, key_of
 from .moving import move_all
 from .provenance import changed_files, sources_of
 from .sets import Entry, Staged, entry_of
-from .settling import Fate, forget, in_the_way, lean, refused, told, unknown
+from .settling import Fate, forget, in_the_way, lean, refused, sparing, told, unknown
 from .siblings import siblings
 from .staleness import edited
 
@@ -76,7 +76,10 @@ def _prepared(
         entry_of(staged, note, () if number else more)
         for number, staged in enumerate(outcome.staged)
     ]
-    if not task.overwrite and (error := in_the_way(dst, entries, ours)):
+    if task.overwrite:
+        return outcome, entries
+    entries = [sparing(dst, entry, ours) if entry.before else entry for entry in entries]
+    if error := in_the_way(dst, entries, ours):
         return refused(outcome, error), []
     return outcome, entries
 

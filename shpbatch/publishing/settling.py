@@ -19,10 +19,11 @@ from .journal import finish
 from .ledger import key_of
 from .moving import Untouched
 from .sets import Entry
-from .siblings import is_derived
+from .siblings import is_aside, is_derived
 from .staleness import edited
 
-__all__ = ["Fate", "forget", "in_the_way", "lean", "refused", "told", "unknown", "waiting"]
+__all__ = ["Fate", "forget", "in_the_way", "lean", "refused", "sparing", "told", "unknown"]
+__all__ += ["waiting"]
 
 
 @dataclass
@@ -65,6 +66,13 @@ def forget(path: Path, fate: Fate, files: Files) -> None:
     """Forget a journal, but for what is left; one that stays says again what is so already."""
     with suppress(OSError):
         finish(path, [*fate.made, *fate.void], fate.left, files)
+
+
+def sparing(dst: str, entry: Entry, ours: Mapping[str, list[Any]]) -> Entry:
+    """A set that leaves alone what tells of single features of another output of its name."""
+    aside = [name for name in entry.stale() if is_aside(name)]
+    spared = {name for name in aside if key_of(dst, entry.path(name)) not in ours}
+    return replace(entry, before={n: s for n, s in entry.before.items() if n not in spared})
 
 
 def in_the_way(

@@ -9,12 +9,13 @@ from ..shapefile.bundle import INDEXES, MAIN, MEMOS
 from ..shapefile.names import Names
 from ..shapefile.spilled import OVERFLOW
 
-__all__ = ["forget_names", "is_derived", "occupied", "siblings"]
+__all__ = ["forget_names", "is_aside", "is_derived", "occupied", "siblings"]
 
 #: Bytes of a folder that is listed each time: some hundred names on ext4, any on other systems.
 SMALL_FOLDER = 1 << 14
 #: Members that a new set replaces; styles and notes that it has not are kept.
-_REPLACED = {*MAIN, *INDEXES, *MEMOS, "cpg", "prj", "rejects.geojsonl", "repairs.jsonl", OVERFLOW}
+_ASIDE = ("rejects.geojsonl", "repairs.jsonl", OVERFLOW)
+_REPLACED = {*MAIN, *INDEXES, *MEMOS, "cpg", "prj", *_ASIDE}
 _DERIVED = ("-shm", *(f".{extension}" for extension in INDEXES))
 
 
@@ -50,6 +51,11 @@ def occupied(sink: str) -> str | None:
 def is_derived(name: str) -> bool:
     """Whether a file holds nothing of its own: an index, which any program makes anew."""
     return name.lower().endswith(_DERIVED)
+
+
+def is_aside(name: str) -> bool:
+    """Whether a file tells of single features; outputs of several formats may share its name."""
+    return name.lower().endswith(tuple(f".{extension}" for extension in _ASIDE))
 
 
 def _is_replaced(extension: str) -> bool:

@@ -13,7 +13,7 @@ from ..sinks import SUFFIXES
 from .ledger import Made, Quarantined
 from .provenance import changed_files, changed_recipe, changed_versions
 from .sets import hash_of
-from .siblings import is_derived, occupied, siblings
+from .siblings import is_aside, is_derived, occupied, siblings
 
 __all__ = ["TRIGGERS", "IfExists", "Rules", "Verdict", "added", "edited", "judge"]
 
@@ -197,7 +197,7 @@ def added(members: Mapping[str, list[Any]], dst: str) -> list[str]:
     """Files that somebody put beside an output and that would go with it; no indexes."""
     sinks = [n for n in members if n.endswith(tuple(SUFFIXES.values()))]
     beside = [f"{_folder(n)}{own}" for n in sinks for own in siblings(os.path.join(dst, n))]
-    return [n for n in beside if n not in members and not is_derived(n)]
+    return [n for n in beside if n not in members and not is_derived(n) and not is_aside(n)]
 
 
 def _folder(name: str) -> str:
