@@ -110,7 +110,7 @@ def test_existing_outputs_are_refused_skipped_or_replaced(places: Path, tmp_path
     before = snapshot(out / "places")
     again = shpbatch.run(places, out, TO_WEB, **kwargs)
     assert {o.code for o in again.outcomes} == {"up-to-date"}
-    with pytest.raises(PlanError, match="--overwrite") as refused:
+    with pytest.raises(PlanError, match="--if-exists fail") as refused:
         shpbatch.run(places, out, TO_WEB, if_exists="fail", **kwargs)
     assert refused.value.code == "exists"
     skipped = shpbatch.run(places, out, TO_WEB, if_exists="skip", **kwargs)
