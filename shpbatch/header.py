@@ -17,6 +17,7 @@ from .shapefile.dbf import parse_table
 from .shapefile.encoding import Verdict
 from .shapefile.encoding_policy import decided
 from .shapefile.index import HEADER_BYTES, MAGIC, load_index
+from .shapefile.others import OTHERS
 from .shapefile.text_sample import SAMPLE_BYTES, text_sample
 
 __all__ = ["SHAPE_TYPES", "bounds_of", "check_head", "read_header", "shape_code"]
@@ -55,12 +56,13 @@ def read_header(source: Source, whole: bool = False, policy: Policy = USUAL) -> 
     EncodingError
         ``encoding-unknown``, ``encoding-mismatch``, as the policy says.
     ReadError
-        ``empty-file``, ``bad-magic``, ``unknown-type``, ``chain-broken``,
+        ``empty-file``, ``bad-magic``, ``mixed-types``, ``unknown-type``, ``chain-broken``,
         ``bad-dbf``, ``source-unreadable``: it cannot be a layer.
     SourceError
         ``source-missing``, ``bad-zip``.
     """
     bundle = Bundle.of(source)
+    _check_types(bundle, source.name, policy)
     head = bundle.read("shp", HEADER_BYTES)
     geometry_type, has_z, has_m = check_head(head, source.name)
     problems: list[Problem] = []
@@ -89,6 +91,18 @@ def read_header(source: Source, whole: bool = False, policy: Policy = USUAL) -> 
         bounds=bounds_of(head),
         problems=(*problems, *dbf_problems),
         source=source,
+    )
+
+
+def _check_types(bundle: Bundle, name: str, policy: Policy) -> None:
+    """Refuse a layer of several types, unless it is said what becomes of the others."""
+    if OTHERS not in bundle or policy.on_mixed != "reject":
+        return
+    told = bundle.read(OTHERS, 256).decode("ascii").partition("\n")[0]
+    raise ReadError(
+        f"{name}: {told}, a shapefile one type; --on-mixed split writes a layer of each, extract "
+        "keeps what fits the most of them",
+        "mixed-types",
     )
 
 

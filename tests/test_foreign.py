@@ -318,13 +318,68 @@ def test_tables_without_geometry_are_passed_over_and_told(tmp_path: Path) -> Non
     assert discover([str(source)]).ignored == ((f"{source}/notes", "a table without geometry"),)
 
 
+MIXED = (
+    "POINT (1 2)",
+    "LINESTRING (0 0, 1 1)",
+    None,
+    "POINT (3 4)",
+    "GEOMETRYCOLLECTION (POINT (5 6), LINESTRING (2 2, 3 3))",
+    "POLYGON EMPTY",
+)
+
+
+def mixed(path: Path) -> Path:
+    shapes = shapely.from_wkt(np.array(MIXED, dtype=object))
+    return write(path, gpd.GeoDataFrame({"n": range(6)}, geometry=shapes, crs="EPSG:4326"))
+
+
+def shapes_of(path: Path) -> dict[int, str | None]:
+    found = pyogrio.read_dataframe(path)
+    texts = shapely.to_wkt(found.geometry.to_numpy(), trim=True)
+    return dict(zip(found["n"].tolist(), texts.tolist(), strict=True))
+
+
 def test_mixed_layers_are_refused(tmp_path: Path) -> None:
-    mixed = gpd.GeoDataFrame(
-        geometry=[shapely.Point(1, 2), shapely.LineString([[0, 0], [1, 1]])], crs="EPSG:4326"
-    )
-    source = write(tmp_path / "a.geojson", mixed)
-    assert code(run(source, tmp_path / "out")) == "mixed-types"
+    report = run(mixed(tmp_path / "a.geojson"), tmp_path / "out")
+    assert code(report) == "mixed-types"
+    assert "--on-mixed split" in str(report.outcomes[0].reason)
     assert outputs(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("window", [1, 100])
+@pytest.mark.parametrize("suffix", ["geojson", "gpkg", "parquet"])
+def test_mixed_layers_become_several(
+    suffix: str, window: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "WINDOW_ROWS", window)
+    report = run(mixed(tmp_path / f"a.{suffix}"), tmp_path / "out", on_mixed="split")
+    assert code(report) == "done", report.outcomes[0].reason
+    assert outputs(tmp_path / "out") == ["a.shp", "a_line.shp"]
+    own = {0: "POINT (1 2)", 2: None, 3: "POINT (3 4)", 4: "POINT (5 6)", 5: None}
+    assert shapes_of(tmp_path / "out/a.shp") == own
+    assert shapes_of(tmp_path / "out/a_line.shp") == {
+        1: "LINESTRING (0 0, 1 1)",
+        4: "LINESTRING (2 2, 3 3)",
+    }
+    features = report.outcomes[0].features
+    assert (features.read, features.created, features.written) == (6, 1, 7)
+
+
+def test_steps_see_layers_of_one_type(tmp_path: Path) -> None:
+    source = mixed(tmp_path / "a.geojson")
+    report = run(source, tmp_path / "out", "swap-xy ! calculate x n+1", on_mixed="split")
+    assert code(report) == "done", report.outcomes[0].reason
+    assert shapes_of(tmp_path / "out/a.shp")[0] == "POINT (2 1)"
+    assert shapes_of(tmp_path / "out/a_line.shp")[4] == "LINESTRING (2 2, 3 3)"
+    assert values(tmp_path / "out/a_line.shp", "x") == [2, 5]
+
+
+def test_of_a_mixed_layer_one_type_is_extracted(tmp_path: Path) -> None:
+    report = run(mixed(tmp_path / "a.geojson"), tmp_path / "out", on_mixed="extract")
+    assert code(report) == "done"
+    assert sorted(shapes_of(tmp_path / "out/a.shp")) == [0, 2, 3, 4, 5]
+    assert report.outcomes[0].features.rejected == 1
+    assert any("parts of geometries that do not fit" in n for n in report.outcomes[0].notes)
 
 
 @pytest.mark.parametrize("suffix", ["gpkg", "fgb", "geojson", "parquet", "tab"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ..account import Account
 from ..header import read_header
 from ..models import Header, Source
@@ -52,7 +54,21 @@ def layer_of(window: Window, header: Header, reader: Reader, account: Account) -
         records=window.records,
         account=account,
     )
-    return _with_whole(layer, reader) if reader.whole_values else layer
+    layer = _with_whole(layer, reader) if reader.whole_values else layer
+    return _with_others(layer, reader) if reader.other_types else layer
+
+
+def _with_others(layer: Layer, reader: Reader) -> Layer:
+    """The layer with geometries that its ``.shp`` does not hold, as ones that were changed."""
+    import shapely
+
+    layer = layer.decoded()
+    assert layer.shapes is not None
+    found = [reader.other_types.get(row) for row in layer.rows.tolist()]
+    there = np.array([wkb is not None for wkb in found], dtype=bool)
+    shapes = layer.shapes.copy()
+    shapes[there] = shapely.from_wkb([wkb for wkb in found if wkb is not None])
+    return replace(layer, shapes=shapes)
 
 
 def _with_whole(layer: Layer, reader: Reader) -> Layer:

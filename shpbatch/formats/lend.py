@@ -21,8 +21,9 @@ from ..header import shape_code
 from ..models import Header
 from ..shapefile.crs import esri_wkt
 from ..shapefile.encode import encode
-from ..shapefile.vertices import from_shapes, misfits
+from ..shapefile.vertices import from_shapes
 from ..shapefile.writer import ShpWriter
+from .kinds import kind_of, put_apart
 from .lent_table import write_table
 from .reading import STEM, Found, found_of, told_of
 
@@ -35,16 +36,6 @@ __all__ = ["LOSSES", "lend"]
 LOSSES = "losses.json"
 #: Geometries made at a time.
 ROWS = 65_536
-_KINDS = {0: "Point", 1: "PolyLine", 3: "Polygon", 4: "MultiPoint", 5: "PolyLine", 6: "Polygon"}
-#: Types of layers without a geometry that tells it.
-_DECLARED = {
-    "Point": "Point",
-    "MultiPoint": "MultiPoint",
-    "LineString": "PolyLine",
-    "MultiLineString": "PolyLine",
-    "Polygon": "Polygon",
-    "MultiPolygon": "Polygon",
-}
 
 
 def lend(path: str, layer: str, folder: Path) -> None:
@@ -53,13 +44,14 @@ def lend(path: str, layer: str, folder: Path) -> None:
     Raises
     ------
     ReadError
-        ``source-unreadable``, ``mixed-types``, ``too-large``.
+        ``source-unreadable``, ``too-large``.
     """
     account, found = Account(on_overflow="cut"), found_of(path, layer)
     with told_of(path), _not_too_large():
         shapes = _shapes(found.wkb, account)
         header = _header(shapes, found, account)
         code = shape_code(header)
+        shapes = put_apart(shapes, code, folder)
         with ShpWriter(folder / f"{STEM}.shp", code) as shp:
             for at in range(0, max(1, len(shapes)), ROWS):
                 shp.add(encode(from_shapes(shapes[at : at + ROWS], code)))
@@ -106,31 +98,17 @@ def _shapes(wkb: NDArray[np.object_], account: Account) -> NDArray[np.object_]:
 
 
 def _header(shapes: NDArray[np.object_], found: Found, account: Account) -> Header:
-    """The shapefile's header that all geometries fit."""
+    """The shapefile's header, which most geometries fit."""
     import shapely
 
-    kinds = np.unique(shapely.get_type_id(shapes))
-    names = {_KINDS.get(int(kind), "collections") for kind in kinds if kind >= 0}
-    if names == {"Point", "MultiPoint"}:
-        names = {"MultiPoint"}
-    if len(names) > 1 or "collections" in names:
-        raise ReadError(
-            f"the layer holds {' and '.join(sorted(names))}, a shapefile one type; "
-            "split it with ogr2ogr -where",
-            "mixed-types",
-        )
-    if not names and (told := _DECLARED.get(found.kind.partition(" ")[0])):
-        names = {told}
     z, m = shapely.has_z(shapes), shapely.has_m(shapes)
     flat = np.flatnonzero(~z & ~shapely.is_missing(shapes) & ~shapely.is_empty(shapes))
     if z.any() and len(flat):
         text = "geometries have no Z in a layer that has, and are written with 0"
         account.lose(text, len(flat), f"FID {flat[0]}")
     header = Header(
-        next(iter(names), "Null"), has_z=bool(z.any()), has_m=bool(m.any() and not z.any())
+        kind_of(shapes, found.kind), has_z=bool(z.any()), has_m=bool(m.any() and not z.any())
     )
-    if misfits(shapes, shape_code(header)).any():
-        raise ReadError("the layer holds geometries of several types", "mixed-types")
     crs = found.crs
     known = crs is not None and "ndefined" not in crs  # GeoPackage has two CRS that are none
     return replace(header, crs=esri_wkt(str(crs))) if known else header

@@ -17,6 +17,7 @@ from ..models import Source
 from .bundle import Bundle
 from .dbf import Table, parse_table
 from .index import HEADER_BYTES, Index, load_index
+from .others import OTHERS, read_others
 from .records import HEAD
 from .spilled import WHOLE_VALUES, read_spilled
 
@@ -120,6 +121,13 @@ class Opened:
             for row, name, value in read_spilled(path):
                 found.setdefault(name, {})[row] = value
         return found
+
+    @cached_property
+    def other_types(self) -> dict[int, bytes]:
+        """Geometries (WKB) of such a layer that its lent ``.shp`` does not hold, by row."""
+        if OTHERS not in self.bundle:
+            return {}
+        return read_others(Path(self.bundle.path, self.bundle.members[OTHERS]))
 
     @property
     def name(self) -> str:

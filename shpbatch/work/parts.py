@@ -107,10 +107,11 @@ def do_part(task: Task, layers: Layers, progress: Progress) -> Outcome:
     with Reader(task.source, task.policy.on_bad_record) as reader, translated(str(folder)):
         folder.mkdir(parents=True)
         told_of_foreign(reader.bundle, account)
+        own = carried and not reader.other_types
         with open(folder / "records", "wb") as file, open(folder / "columns", "wb") as aside:
             first = (task.rows or (0, 0))[0] + 1  # right where nothing was left out before
             for layer in layers(task, reader, before, account, progress):
-                for label, made in made_of(layer, reader, carried, task.union):
+                for label, made in made_of(layer, reader, own, task.union):
                     header = header_of_sink(layer.header, label, task.union)
                     if task.policy.proof and not windows:
                         prove_encoded(made, shape_code(header))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,12 +60,13 @@ def do_task(task: Task, progress: Progress) -> Outcome:
             if not member.parts:
                 told_of_foreign(reader.bundle, account)
             account.source = member.source.name
+            own = carried and not reader.other_types
             if member.parts:
                 for after, label, made in parts_of(member, reader, account, ticked):
                     work.add(after, in_layer(member.layer, label), made, reader)
             else:
                 for layer in layers(member, reader, header, account, ticked):
-                    for label, made in made_of(layer, reader, carried, task.union):
+                    for label, made in made_of(layer, reader, own, task.union):
                         work.add(layer.header, in_layer(member.layer, label), made, reader)
             reader.release()
         return work.finish()
@@ -86,10 +87,17 @@ def layers(
             progress(begun + share * (ended - begun))
 
         with reader.told(window.rows):
-            done = fit(apply_recipe(task.recipe, layer, ticked))
-            beside = [fit(other) for other in done.beside]
-        yield done
+            found = _apart(layer) if reader.other_types else [layer]
+            made = [fit(apply_recipe(task.recipe, one, ticked)) for one in found]
+            beside = [fit(other) for done in made for other in done.beside]
+        yield from made
         yield from beside
+
+
+def _apart(layer: Layer) -> list[Layer]:
+    """A layer of another format as several of one type each, before the steps."""
+    own = fit(layer)
+    return [replace(own, beside=()), *(fit(other) for other in own.beside)]
 
 
 @dataclass
