@@ -25,8 +25,8 @@ def close_rings(vertices: Vertices) -> Vertices:
     Returns
     -------
     Vertices
-        A ring whose last vertex is not its first one has that again at its
-        end, Z and M with it. Lines and points stay as they are.
+        A ring whose last vertex is not where its first one is has that again
+        at its end, Z and M with it. Lines and points stay as they are.
 
     Notes
     -----
