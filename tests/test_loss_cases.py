@@ -722,7 +722,7 @@ def test_what_no_step_reads_keeps_its_bytes(name: str, chain: str, tmp_path: Pat
     outcome = run(path, tmp_path / "out", chain, on_loss="fail", on_bad_feature="fail")
     assert outcome.status == "done", outcome.reason
     assert (tmp_path / "out/a.dbf").read_bytes()[4:] == dbf[4:]
-    if cpg:
+    if cpg and name != "no-utf-8":  # a label that the bytes refute is not passed on
         assert (tmp_path / "out/a.cpg").read_text() == cpg["cpg"]
 
 
