@@ -107,7 +107,7 @@ def no_layer_type(folder: Path) -> None:
         broken(write(b"PK\3\4" + bytes(200)), "bad-magic", "rename it to .zip"),
         broken(cut_shp, "shp-truncated", "record"),
         broken(cut_without_index, "chain-broken", "byte"),
-        broken(cut_dbf, "dbf-truncated", "row 3 should be at byte"),
+        broken(cut_dbf, "dbf-truncated", "row 3 of 100 should end at byte"),
         broken(other_dbf, "count-mismatch", "324 rows"),
         broken(no_layer_type, "unknown-type", "77"),
     ],

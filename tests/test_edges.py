@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from shpbatch.models import Outcome
 from shpbatch.planning import divide
 from shpbatch.shapefile import reader
 from shpbatch.shapefile.bundle import Bundle
+from shpbatch.shapefile.encode import encode
 from shpbatch.shapefile.index import load_index
+from shpbatch.shapefile.ragged import Ragged
+from shpbatch.shapefile.records import Records
 
 SQUARE = [(0.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 0.0), (0.0, 0.0)]
 
@@ -183,6 +187,17 @@ def test_rows_that_do_not_stay_lose_nothing(step: str, tmp_path: Path) -> None:
     recipe = f"{step} --bbox=5,5,9,9"
     for outcome in one_of_each_window(path, tmp_path, recipe, on_loss="fail"):
         assert (outcome.status, outcome.features.filtered) == ("done", 5), outcome.reason
+
+
+def test_the_proof_sees_that_measures_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_m(ragged: Ragged) -> Records:
+        return encode(replace(ragged, m=None, with_m=None))
+
+    monkeypatch.setattr("shpbatch.engine.layer.encode", without_m)
+    outcome = run(layer_of_lines(tmp_path / "src", 3), tmp_path / "out", "swap-xy")
+    assert (outcome.status, outcome.code) == ("failed", "write-differs")
 
 
 @pytest.mark.parametrize("policy", ["fail", "skip"])

@@ -201,8 +201,9 @@ def test_a_dbf_cut_within_its_rows_is_told_with_its_byte(tmp_path: Path, size: i
     with opened(path) as reader, pytest.raises(ReadError) as error:
         list(reader.windows())
     assert error.value.code == "dbf-truncated"
-    assert f"row {whole + 1} should be at byte {ROWS + whole * ROW}" in str(error.value)
-    assert f"the file has {size}" in str(error.value)
+    assert f"row {whole + 1} of " in str(error.value)
+    assert f"should end at byte {ROWS + (whole + 1) * ROW} of" in str(error.value)
+    assert f"the .dbf, which has {size}:" in str(error.value)
     with opened(path, "skip") as reader:
         rows, _, _, _, unreadable = all_of(list(reader.windows()))
     assert (rows, unreadable) == (list(range(whole)), 3 - whole)
@@ -293,6 +294,8 @@ def entries(*pairs: tuple[int, int]) -> bytes:
     return SHX[:24] + struct.pack(">i", 50 + len(body) // 2) + SHX[28:100] + body
 
 
+#: The chain breaks at the last record, so that only the index tells where it is.
+BROKEN = SHP[:160] + struct.pack(">i", 9999) + SHP[164:]
 OUTSIDE = {
     "behind the end": (200, 10),
     "over the end": (78, 100),
@@ -305,10 +308,10 @@ OUTSIDE = {
 
 @pytest.mark.parametrize("pair", OUTSIDE.values(), ids=OUTSIDE)
 def test_places_outside_the_file_are_not_read(tmp_path: Path, pair: tuple[int, int]) -> None:
-    path = make.write(tmp_path, shx=entries((50, 10), pair, (78, 10)))
+    path = make.write(tmp_path, shp=BROKEN, shx=entries((50, 10), pair, (78, 10)))
     with opened(path) as reader, pytest.raises(ReadError) as error:
         list(reader.windows())
-    assert error.value.code in ("shp-truncated", "bad-index")
+    assert error.value.code in ("shp-truncated", "bad-index", "chain-broken")
     with opened(path, "skip") as reader:
         rows, records, found, _, unreadable = all_of(list(reader.windows()))
     assert rows == [0, 2]
@@ -324,7 +327,7 @@ def test_a_file_cut_within_its_last_record_keeps_the_others(tmp_path: Path) -> N
 
 
 def test_a_window_in_which_nothing_can_be_read(tmp_path: Path) -> None:
-    path = make.write(tmp_path, shx=entries((2**30, 10), (2**30, 10), (2**30, 10)))
+    path = make.write(tmp_path, shp=BROKEN, shx=entries(*[(2**30, 10)] * 3))
     with opened(path, "skip") as reader:
         (window,) = reader.windows()
     assert (len(window.rows), len(window.records), window.unreadable) == (0, 0, 3)
@@ -467,7 +470,7 @@ def test_flaws_of_the_records(
 
 
 def test_records_within_each_other_are_refused(tmp_path: Path) -> None:
-    path = make.write(tmp_path, shx=entries((50, 10), (50, 10), (64, 10)))
+    path = make.write(tmp_path, shp=BROKEN, shx=entries((50, 10), (50, 10), (64, 10)))
     with opened(path) as reader, pytest.raises(ReadError, match="records 1 and 2") as error:
         list(reader.windows())
     assert error.value.code == "bad-index"

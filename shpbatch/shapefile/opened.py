@@ -159,10 +159,12 @@ class Opened:
         declared = max(told, self.table_rows)  # more than a .dbf can hold is no count
         if not self.skip and (self.table_rows != shapes or self.table.declared > shapes):
             if shapes in (self.table.declared, self.table_rows):
+                row = self.table_rows + 1
                 raise ReadError(
-                    f"{self.name}: the .dbf is cut: row {self.table_rows + 1} should be at byte "
-                    f"{self.table.start + self.table_rows * self.table.length}, the file has "
-                    f"{self.size('dbf')}; shpbatch repair saves what is whole",
+                    f"{self.name}: row {row} of {self.table.declared} should end at byte "
+                    f"{self.table.start + row * self.table.length} of the .dbf, which has "
+                    f"{self.size('dbf')}: it was cut, or its count of rows is wrong; "
+                    "shpbatch repair saves what is whole",
                     "dbf-truncated",
                 )
             raise ReadError(
