@@ -7,7 +7,7 @@ import json
 import pytest
 
 from shpbatch.models import Features, Outcome, Report, Sink
-from shpbatch.reporting.report import as_json, exit_code, files, summary
+from shpbatch.reporting.report import as_json, exit_code, files, json_text, summary
 
 #: design.md, section 9, and the log that every run has.
 KEYS = {
@@ -84,6 +84,15 @@ def test_the_object_has_exactly_the_keys_of_the_design() -> None:
     assert record == json.loads(json.dumps(record))
     assert (record["schema"], record["run_id"], record["seconds"]) == (1, "r1", 1.235)
     assert record["log"] == "out/run.jsonl"
+
+
+def test_the_text_of_the_object_is_the_object() -> None:
+    for outcomes in ((), (DONE,), (MADE, DONE, failed())):
+        found = report(*outcomes, log="run.jsonl")
+        text = "".join(json_text(found))
+        assert json.loads(text) == as_json(found)
+        assert text.endswith("}\n")
+        assert text.count("\n") == 1
 
 
 def test_outcomes_stay_in_order_and_add_up() -> None:

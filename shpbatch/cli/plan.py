@@ -86,7 +86,8 @@ def _line(task: Task, header: Header | None) -> str:
     if task.problem:
         return f"{action:6}  {task.problem.reason} [{task.problem.code}]"
     if task.skip:
-        return f"{action:6}  {task.skip.reason}"
+        named = "" if task.sink in task.skip.reason else f"{task.sink}: "
+        return f"{action:6}  {named}{task.skip.reason}"
     what = f"{header.count:,} {header.geometry_type}" if header else ""
     more = f" and {len(task.members) - 1:,} more" if len(task.members) > 1 else ""
     return f"{action:6}  {task.source.name}{more} -> {task.sink}  ({what}; {task.why})"

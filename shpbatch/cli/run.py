@@ -197,14 +197,11 @@ def _settings(options: dict[str, Any], layout: bool) -> dict[str, Any]:
 
 def _print(report: Report, as_json: bool, quiet: bool) -> None:
     """The object on stdout and the talk on stderr, or the summary on stdout."""
-    import json
-
-    from ..reporting.report import as_json as json_object
-    from ..reporting.report import summary
+    from ..reporting.report import json_text, summary
     from ..reporting.talk import print_line, visible
 
-    if as_json:
-        click.echo(json.dumps(json_object(report)))
+    if as_json and sys.stdout is not None:
+        sys.stdout.writelines(json_text(report))
     if quiet:
         return
     if as_json:

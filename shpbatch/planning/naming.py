@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from ..durable import Files
 from ..errors import PlanError, WriteError
-from ..fields.mapping import Renamed, taken_names, write_mapping
+from ..fields.mapping import MAPPING, Renamed, taken_names, write_mapping
 from ..fields.names import fits, layer_names, planned_names
 from ..models import Header, Outcome, Task
 from ..publishing.ledger import key_of
@@ -94,8 +95,10 @@ def note_plan(
         write_mapping(dst, names, files, settled=False)
 
 
-def note_run(dst: str, outcomes: Iterable[Outcome], files: Files) -> None:
+def note_run(dst: str, outcomes: Sequence[Outcome], files: Files) -> None:
     """Bring the mapping up to date after a run; what is published is told in its metadata, too."""
+    if not any(o.renamed for o in outcomes) and not Path(dst, MAPPING).exists():
+        return  # of 100,000 outputs the names alone take 16 MB
     names = {
         key_of(dst, sink.path): outcome.renamed
         for outcome in outcomes

@@ -75,6 +75,10 @@ def sparing(dst: str, entry: Entry, ours: Mapping[str, list[Any]]) -> Entry:
     return replace(entry, before={n: s for n, s in entry.before.items() if n not in spared})
 
 
+#: One for all: each {} is another object.
+NOTHING: dict[str, Any] = {}
+
+
 def in_the_way(
     dst: str, entries: Iterable[Entry], ours: Mapping[str, list[Any]]
 ) -> WriteError | None:
@@ -153,7 +157,7 @@ def lean(outcome: Outcome, task: Task) -> Outcome:
         features=_same(outcome.features),
         renamed=_same_names(outcome.renamed),
         why=task.why,
-        seen={},
+        seen=NOTHING,
     )
 
 

@@ -15,11 +15,14 @@ from .provenance import changed_files, changed_recipe, changed_versions
 from .sets import hash_of
 from .siblings import is_aside, is_derived, occupied, siblings
 
-__all__ = ["TRIGGERS", "IfExists", "Rules", "Verdict", "added", "edited", "judge"]
+__all__ = ["TRIGGERS", "UP_TO_DATE", "IfExists", "Rules", "Verdict", "added", "edited", "judge"]
 
 IfExists = Literal["update", "fail", "skip", "overwrite"]
 #: What makes an output stale: all of it unless the caller says less.
 TRIGGERS = ("source", "recipe", "layer", "code", "libraries")
+
+#: One for all of them: there may be 100,000.
+UP_TO_DATE = Problem("up-to-date", "up to date")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def judge(
         return _foreign(sink, rules) if there else Verdict("new")
     why = next(_reasons(made, dst, now, rules), "")
     if not why:
-        return Verdict(skip=Problem("up-to-date", f"{sink}: up to date"))
+        return Verdict(skip=UP_TO_DATE)
     return _replacing(why, made, dst, now, rules)
 
 

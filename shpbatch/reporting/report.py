@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, fields
 from typing import Any
 
 from ..models import Features, Outcome, Report
 from .runlog import outcome_record
 from .talk import one_line
 
-__all__ = ["as_json", "exit_code", "files", "headline", "summary", "totals"]
+__all__ = ["as_json", "exit_code", "files", "headline", "json_text", "summary", "totals"]
 
 _SIGNALS = {"SIGINT": 130, "SIGTERM": 143}
 #: Codes of a pool that cannot go on.
 _BROKEN = {"workers-dead": 1, "function-not-loadable": 1, "function-not-picklable": 1}
+FIELDS = fields(Features)
 _SHOWN = 20
 _ALIKE = 3
 
@@ -29,7 +31,8 @@ def files(report: Report) -> dict[str, int]:
 
 def features(report: Report) -> Features:
     """The account of the whole run."""
-    return sum((o.features for o in report.outcomes), Features())
+    counts = ((f.name, (getattr(o.features, f.name) for o in report.outcomes)) for f in FIELDS)
+    return Features(**{name: sum(values) for name, values in counts})
 
 
 def exit_code(report: Report) -> int:
@@ -61,6 +64,14 @@ def status(report: Report) -> str:
 def as_json(report: Report) -> dict[str, Any]:
     """The object that ``--json`` prints: schema 1."""
     return totals(report) | {"outcomes": [outcome_record(o) for o in report.outcomes]}
+
+
+def json_text(report: Report) -> Iterator[str]:
+    """The same as the text of one line, in parts: of 100,000 outcomes it is 100 MB."""
+    yield json.dumps(totals(report))[:-1] + ', "outcomes": ['
+    for number, outcome in enumerate(report.outcomes):
+        yield f"{', ' if number else ''}{json.dumps(outcome_record(outcome))}"
+    yield "]}\n"
 
 
 def totals(report: Report) -> dict[str, Any]:

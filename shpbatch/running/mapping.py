@@ -46,6 +46,7 @@ class Mapping:
     publishing: Publishing | None = None
     talk: Talk = field(default_factory=Talk)
     conclude: Callable[[Report], Report] | None = None
+    fresh: int = 0
 
     def run(
         self,
@@ -60,7 +61,8 @@ class Mapping:
         ``items`` are let go as they are settled: there may be 100,000.
 
         ``known`` are further items whose outcomes are there already: they are
-        counted and logged, and left out of the report; ``conclude`` puts them in.
+        logged, and left out of the report; ``conclude`` puts them in. ``fresh``
+        is the number of those that are not even logged.
 
         Items that others need are parts of those: they have no outcome of their own.
 
@@ -73,12 +75,13 @@ class Mapping:
         stop.heed()
         inner = {index for needed in self.needs.values() for index in needed}
         weights = self.costs or [1] * len(items)
-        files = len(items) - len(inner) + len(known)
+        files = len(items) - len(inner)
+        total = files + len(known) + self.fresh
         tally, log = Tally(), self.log
         broken: WorkerError | None = None
         with open_progress(self.progress, weights, self.desc, tally, files, self.talk) as display:
             with suppress(OSError):  # a full disk; the first outcome tells it
-                log.write("start", version=__version__, total=files, pool=asdict(self.options))
+                log.write("start", version=__version__, total=total, pool=asdict(self.options))
             found = _Collected(self, display, tally, stop, items)
             try:
                 with (
@@ -97,7 +100,7 @@ class Mapping:
                 broken = error
         reason = broken.code if broken else stop.reason
         reason = reason or ("max-seconds" if self.options.seconds else None)
-        told = [i for i in range(len(items)) if i not in inner]
+        told = [i for i in range(len(items)) if i not in inner] if inner else range(len(items))
         outcomes = found.outcomes
         report = Report(
             log.run_id,
@@ -151,8 +154,8 @@ class _Collected:
     def settled(self, index: int, outcome: Outcome) -> None:
         """Collect, count, log and show one outcome."""
         with self._guard:
-            self._tally.incr(lambda n: n + 1)
             if index >= 0:
+                self._tally.incr(lambda n: n + 1)
                 self.outcomes[index], self._items[index] = outcome, None
                 self._display.finished(index)
             if outcome.code != "up-to-date":  # 100,000 lines that say nothing

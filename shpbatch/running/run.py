@@ -23,6 +23,7 @@ from ..pool.stop import Stop
 from ..publishing.destination import claim
 from ..publishing.ledger import LEDGER, Ledger
 from ..publishing.recovery import recover
+from ..publishing.staleness import UP_TO_DATE
 from ..reporting.metrics import check_metrics, write_metrics
 from ..reporting.report import headline, totals
 from ..reporting.runlog import RunLog
@@ -69,7 +70,8 @@ def execute(
         found = recover(planned.dst, ledger, files)
         if found.moved or found.dropped or ledger.stamp() != planned.stamp:
             if isinstance(plan, Plan):
-                raise PlanError(f"{planned.dst}: another run was here; plan again", "plan-stale")
+                raise PlanError(f"{plan.dst}: another run was here; plan again", "plan-stale")
+            del planned  # no two of 100,000 tasks at once
             planned = plan()
         run = _Run(without_waiting(planned, found.waiting), settings, ledger, new_run_id())
         del planned
@@ -94,7 +96,7 @@ class _Run:
 
     def do(self, state: Path, stop: Stop) -> Report:
         stop.heed()  # here already: what follows is written down as a run
-        tasks = self.planned.tasks
+        tasks = list(self.planned.tasks)
         settings = self.settings
         files = files_of(settings.durability)
         limit = failure_limit(settings.max_failures, len(tasks))
@@ -110,15 +112,18 @@ class _Run:
             for past in self.ledger.begin(self.run_id, _now(), _recipe_text(tasks)):
                 with suppress(OSError):
                     _log_of(state, past).unlink()
-            known = {i: run_task(t) for i, t in enumerate(tasks) if t.skip}  # returns at once
-            live = [t for i, t in enumerate(tasks) if i not in known]
-            mapping, items = self._mapping(lines, talk, live, tasks[0].recipe)
+            recipe = tasks[0].recipe
+            before = [(t, run_task(t)) for t in tasks if t.skip and t.skip is not UP_TO_DATE]
+            known, live = _settled(tasks)
+            mapping, items = self._mapping(lines, talk, live, recipe)
             mapping = replace(
-                mapping, max_failures=limit, conclude=self._concluding(known, len(tasks))
+                mapping,
+                max_failures=limit,
+                conclude=self._concluding(known),
+                fresh=len(known) - len(live) - len(before),
             )
-            before = [(tasks[i], outcome) for i, outcome in known.items()]
             names = [t.source.name for t in items]
-            del tasks, live
+            del live
             try:
                 report = mapping.run(run_task, items, names, stop, before)
             except WorkerError as error:
@@ -145,14 +150,14 @@ class _Run:
         )
         return mapping, list(work.tasks)
 
-    def _concluding(self, known: dict[int, Outcome], total: int) -> Callable[[Report], Report]:
-        """What makes the report of the run of that of its mapping."""
+    def _concluding(self, known: list[Outcome | None]) -> Callable[[Report], Report]:
+        """What makes the report of the run of that of its mapping; None is for the next of that."""
 
         def conclude(report: Report) -> Report:
             done = iter(report.outcomes)
             return replace(
                 self._vanished(report),
-                outcomes=tuple(known[i] if i in known else next(done) for i in range(total)),
+                outcomes=tuple(outcome or next(done) for outcome in known),
                 dst=self.planned.dst,
                 ignored=self.planned.ignored,
                 exit_nothing=self.settings.exit_nothing,
@@ -190,6 +195,22 @@ class _Run:
 
 def _log_of(state: Path, run_id: str) -> Path:
     return state / "log" / f"{run_id}.jsonl"
+
+
+def _settled(tasks: list[Task]) -> tuple[list[Outcome | None], list[Task]]:
+    """Outcomes of tasks that need not be done, with None for the others; and these.
+
+    The list is emptied: there may be 100,000, and an outcome is smaller than its task.
+    """
+    known: list[Outcome | None] = []
+    live = []
+    tasks.reverse()
+    while tasks:
+        task = tasks.pop()
+        known.append(run_task(task) if task.skip else None)  # returns at once
+        if not task.skip:
+            live.append(task)
+    return known, live
 
 
 def _recipe_text(tasks: Sequence[Task]) -> str:
