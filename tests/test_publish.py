@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,7 @@ from shpbatch.parser import run_alone, shp_parser
 from shpbatch.publishing.destination import STATE, claim, stage
 from shpbatch.publishing.publish import publish
 from shpbatch.publishing.sets import Member, Staged, hash_of
+from shpbatch.running.publisher import MOST, Publisher
 from shpbatch.shapefile import reader
 from shpbatch.writing.output import Output
 
@@ -660,3 +662,43 @@ def test_errors_of_publishing_are_ours() -> None:
     for kind, code in ((BusyError, "busy"), (PlanError, "bad-plan"), (WriteError, "write-failed")):
         assert issubclass(kind, ShpbatchError)
         assert kind("x").code == code
+
+
+def test_a_disk_that_is_slower_than_the_workers_holds_them_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Outcomes that wait for it would fill the memory; all of them are published at last."""
+    may_go_on, put, settled = threading.Event(), [], []
+
+    def slowly(dst: str, run_id: str, ledger: Any, files: Files, batch: Any) -> list[Outcome]:
+        assert may_go_on.wait(30)
+        return [outcome for _, _, outcome in batch]
+
+    monkeypatch.setattr("shpbatch.running.publisher.publish", slowly)
+    monkeypatch.setattr("shpbatch.running.publisher.clear_parts", lambda task: None)
+    found: Any = None
+    with Publisher("out", "r", found, Files(), lambda index, outcome: settled.append(index)) as one:
+
+        def work() -> None:
+            for index in range(5 * MOST):
+                one.put(index, found, Outcome(("a",), "done"))
+                put.append(index)
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        worker.join(1)
+        assert MOST <= len(put) <= 2 * MOST + 1  # what is being published, and what waits
+        may_go_on.set()
+        worker.join(30)
+    assert settled == put == list(range(5 * MOST))
+
+
+def test_a_publisher_that_ended_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> list[Outcome]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("shpbatch.running.publisher.publish", broken)
+    nothing: Any = None
+    with pytest.raises(ZeroDivisionError), Publisher("out", "r", nothing, Files(), print) as one:
+        for index in range(5 * MOST):
+            one.put(index, nothing, Outcome(("a",), "done"))

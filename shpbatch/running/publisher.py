@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from queue import Empty, SimpleQueue
+from queue import Empty, Full, Queue
 
 from ..durable import Files
 from ..errors import WriteError
@@ -25,6 +25,8 @@ __all__ = ["Publisher"]
 
 #: Sets in one commit: a journal of some 100 kB.
 MOST = 256
+#: Seconds after which somebody who waits for room looks whether there is still a thread.
+GLANCE = 0.2
 #: Seconds that a set waits for others to share its commit, which costs a dozen syncs.
 PATIENCE = 0.05
 
@@ -49,29 +51,35 @@ class Publisher:
     ) -> None:
         self._dst, self._run_id, self._ledger, self._files = dst, run_id, ledger, files
         self._settled = settled
-        self._queue: SimpleQueue[tuple[int, Task, Outcome] | None] = SimpleQueue()
+        # A disk that is slower than the workers holds them up: outcomes would fill the memory.
+        self._queue: Queue[tuple[int, Task, Outcome] | None] = Queue(MOST)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="shpbatch-publisher")
 
     def put(self, index: int, task: Task, outcome: Outcome) -> None:
-        """Publish what a task staged, soon.
+        """Publish what a task staged, soon; wait where many others are to be published first.
 
         Raises
         ------
         BaseException
             What ended the thread: nothing will be published any more.
         """
-        if self._error is not None:
-            raise self._error
-        self._queue.put((index, task, outcome))
+        while True:
+            if self._error is not None:
+                raise self._error
+            with suppress(Full):
+                self._queue.put((index, task, outcome), timeout=GLANCE)
+                return
 
     def __enter__(self) -> Publisher:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._queue.put(None)
-        self._thread.join()
+        while self._thread.is_alive():
+            with suppress(Full):
+                self._queue.put(None, timeout=GLANCE)
+                self._thread.join()
         if self._error is not None:
             raise self._error
 
