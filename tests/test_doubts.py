@@ -75,6 +75,15 @@ def test_vertices_outside_the_extent_of_their_record(indexed: bool, tmp_path: Pa
     assert "another extent" in reasons(outcome)
 
 
+def test_measures_that_are_no_numbers_though_a_range_is_told(tmp_path: Path) -> None:
+    lines = [struct.pack("<i", 23) + s[4:] + struct.pack("<5d", 1, 3, 1, 2, 3) for s in LINES]
+    torn = [*lines[:3], lines[3][:-16] + b"\xff" * 16, lines[4]]
+    shp, shx = make.shp_bytes(torn, 23)
+    outcome = damaged(tmp_path, shp, 23, shx=shx)
+    assert lost(outcome) == [(3, 1, "doubtful")]
+    assert "range of M" in reasons(outcome)
+
+
 def test_a_writer_that_tells_no_extents_is_no_damage(tmp_path: Path) -> None:
     lines = [s[:4] + bytes(32) + s[36:] for s in LINES]
     shp, shx = make.shp_bytes(lines, 3)

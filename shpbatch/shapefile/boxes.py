@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .ragged import NO_DATA
+from .ragged import NO_DATA, offsets_of
 from .shp import decode, record_ranges
 from .types import PATCH, POINT, WITH_PARTS, family, has_m, has_z
 
@@ -61,7 +61,19 @@ def boxes_of(records: Records, code: int) -> Boxes:
         for kind, columns in enumerate((slice(0, 4), slice(4, 6), slice(6, 8))):
             other = (said[:, columns] != true[:, columns]).any(axis=1)
             differ[:, kind] = told[:, kind] & other
+        torn = _without_measures(flat) & np.isfinite(said[:, 6:8]).all(axis=1)
+        told[:, 2] |= torn
+        differ[:, 2] |= torn
     return Boxes(said, told, differ, _loose(flat, records.sizes))
+
+
+def _without_measures(flat: Ragged) -> NDArray[np.bool_]:
+    """Rows (n,) in whose measures stand bytes that are no number, which is not how none is told."""
+    if flat.m is None or flat.with_m is None:
+        return np.zeros(len(flat), bool)
+    count = np.diff(offsets_of(np.isnan(flat.m))[flat.vertex_offsets])
+    torn: NDArray[np.bool_] = flat.with_m & (count > 0)
+    return torn
 
 
 def _loose(flat: Ragged, sizes: NDArray[np.int64]) -> NDArray[np.bool_]:

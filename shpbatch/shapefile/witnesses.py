@@ -81,7 +81,7 @@ def beside_damage(
         return np.empty(0, np.int64)
     declared = 2 * int(data[24:28].view(">i4")[0])
     ends = starts + sizes + HEAD
-    doubtful = ~np.isin(ends, [*starts.tolist(), len(data), declared])
+    doubtful = ~np.isin(ends, np.append(starts, [len(data), declared]))
     known = np.isin(starts, entries[:, 0]) & np.isin(ends, entries.sum(axis=1) + HEAD)
     doubtful &= ~known | np.isin(ends, entries[:, 0])
     numbers = _words(data, starts)
