@@ -196,11 +196,12 @@ def test_fields_of_one_name_in_one_layer_stay_apart(tmp_path: Path) -> None:
 
 
 def test_a_value_that_cannot_be_read_is_a_loss(tmp_path: Path) -> None:
-    described = [(b"v", "C", 4, 0)]
+    described = [(b"v", "C", 90, 0)]
+    many = "Köln Zürich Genève Orléans Nîmes Bâle Évreux Mâcon Sète München".encode("cp1252")
     a = make.write(
         tmp_path,
         "a",
-        dbf=make.dbf_bytes(described, [(b"a\x81b",), (b"\xe9",), (b"c",)]),
+        dbf=make.dbf_bytes(described, [(b"a\x81b",), (many,), (b"c",)]),
         cpg="1252",
     )
     b = make.write(
