@@ -36,7 +36,7 @@ _KEYWORDS = frozenset(
     | {"case", "when", "then", "else", "end"}
 )
 #: Functions whose last argument may be the name of a field as text.
-_NAMING = frozenset({"attribute", "represent_value"})
+_NAMING = frozenset({"attribute", "represent_value", "current_value"})
 #: Functions whose expressions are about another layer, which their first argument names.
 _ELSEWHERE = re.compile(r"(aggregate|relation_aggregate|overlay_\w+)\Z")
 _THIS_LAYER = frozenset({"@layer", "@layer_id", "@layer_name"})
@@ -147,17 +147,24 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 def _with_calls(tokens: Sequence[_Token]) -> Iterator[tuple[int, bool, bool]]:
-    """Each token's place; whether it is about another layer, or within a call that names fields."""
-    calls: list[tuple[bool, bool]] = []
+    """Each token's place; whether it is about another layer, or text that names a field."""
+    calls: list[tuple[bool, str, int]] = []
+    maps: set[int] = set()  # where calls of attributes() end
     for i, token in enumerate(tokens):
         if token.text == "(" and token.kind == "other":
             function = tokens[i - 1].text.lower() if i and tokens[i - 1].kind == "word" else ""
             elsewhere = bool(_ELSEWHERE.match(function)) and not _is_own(tokens, i + 1)
-            calls.append((elsewhere or any(c[0] for c in calls[-1:]), function in _NAMING))
+            calls.append((elsewhere or any(c[0] for c in calls[-1:]), function, i + 1))
         elif token.text == ")" and token.kind == "other":
-            del calls[-1:]
+            if calls and calls.pop()[1] == "attributes":
+                maps.add(i)
         else:
-            yield i, bool(calls) and calls[-1][0], bool(calls) and calls[-1][1]
+            elsewhere, function, begun = calls[-1] if calls else (False, "", 0)
+            after = tokens[i + 1].text if i + 1 < len(tokens) else ""
+            naming = function in _NAMING and after == ")"
+            naming |= function == "get_feature" and i == begun + 2 and _is_own(tokens, begun)
+            naming |= i - 2 in maps and tokens[i - 1].text == "[" and after == "]"
+            yield i, elsewhere, naming
 
 
 def _is_own(tokens: Sequence[_Token], at: int) -> bool:
@@ -176,7 +183,7 @@ def _named(token: _Token, tokens: Sequence[_Token], i: int, naming: bool) -> str
     if token.kind == "word" and token.text.lower() not in _KEYWORDS:
         called = after is not None and (after.text == "(" or after.kind == "assign")
         return None if called else token.text
-    if token.kind == "text" and naming and after is not None and after.text == ")":
+    if token.kind == "text" and naming:
         return token.text[1:-1].replace("''", "'")
     return None
 
