@@ -177,6 +177,14 @@ def test_an_empty_layer(name: str, tmp_path: Path) -> None:
         assert len(pyogrio.raw.read(tmp_path / f"sids.{FORMATS[name]}")[2]) == 0
 
 
+def test_what_a_geojson_cannot_say_is_told(tmp_path: Path) -> None:
+    source = shapefiles.write(tmp_path / "in", prj=None)
+    assert any("for WGS 84" in n for n in run(source, tmp_path, "GeoJSON").outcomes[0].notes)
+    report = run(source, tmp_path, "GeoJSON", "filter --where FID>9", on_loss="fail")
+    assert code(report) == "values-lost"
+    assert "fields are not in a GeoJSON that has no features" in str(report.outcomes[0].reason)
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_crs(name: str, tmp_path: Path) -> None:
     source = SAMPLES / "census/NY8_utm18.shp"

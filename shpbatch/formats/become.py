@@ -117,6 +117,8 @@ def put(
     if header.geometry_type == "MultiPatch":
         text = "surfaces of a MultiPatch are written as polygons with Z"
         account.lose(text, sum(o.count for o in volumes))
+    if suffix == ".geojson":
+        _tell_geojson(header, sum(o.count for o in volumes), account)
     staging = joined([_staging(o, names, suffix in WITH_M, account) for o in volumes])
     left = staging.restore()
     target = _target(path, layer, header, names, account)
@@ -134,6 +136,14 @@ def put(
         if policy.proof:
             _prove(target, staging, digest)
     return left
+
+
+def _tell_geojson(header: Header, count: int, account: Account) -> None:
+    """Count what a GeoJSON cannot say."""
+    if header.crs is None:
+        account.note("the layer has no CRS: readers take a GeoJSON without one for WGS 84")
+    if not count and header.fields:
+        account.lose("fields are not in a GeoJSON that has no features", len(header.fields))
 
 
 def _staging(output: Output, names: list[str], with_m: bool, account: Account) -> Staging:
