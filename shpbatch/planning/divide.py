@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-
-import numpy as np
 
 from ..engine.traits import traits_of
 from ..errors import ShpbatchError
@@ -105,16 +104,21 @@ def _cuts(reader: Reader) -> list[int]:
     """Rows at which the parts begin and the last one ends: of equal bytes, not rows."""
     count = reader.count
     length = reader.table.length if reader.table is not None else 0
-    shapes = reader.index.entries[:, 0].astype(np.int64)
-    if not len(shapes):  # rows without shapes: none of them can be read
+    places = reader.index.entries[:, 0]
+    if not len(places):  # rows without shapes: none of them can be read
         return [0, count]
-    total = 2 * int(shapes[-1]) + len(shapes) * length
+
+    def bytes_before(row: int) -> int:
+        return 2 * int(places[row]) + row * length
+
+    total = bytes_before(len(places) - 1) + length
     parts = min(MOST_PARTS, max(1, total // PART), max(1, count))
     # A record's place is the sum of all before it; where they are out of order any cut will do.
-    places = 2 * np.maximum.accumulate(shapes) + np.arange(len(shapes)) * length
-    rows = np.searchsorted(places, np.arange(1, parts) * (total / parts))
-    cuts: list[int] = np.unique(np.concatenate([[0], rows, [count]])).tolist()
-    return cuts
+    rows = (
+        bisect_left(range(len(places)), part * (total / parts), key=bytes_before)
+        for part in range(1, parts)
+    )
+    return sorted({0, *rows, count})
 
 
 def _memory(task: Task) -> int:

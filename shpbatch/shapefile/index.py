@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,8 @@ __all__ = ["HEADER_BYTES", "MAGIC", "Index", "chain", "load_index"]
 
 HEADER_BYTES = 100
 MAGIC = 9994
-#: Entries looked at together: 8 MB of an index that may have 600.
-SLAB = 1 << 20
+#: Entries looked at together: 2 MB of an index that may have 600.
+SLAB = 1 << 18
 #: Bytes of a ``.shx`` that is mapped, not read.
 MAPPED = 1 << 22
 
@@ -52,6 +53,7 @@ class Index:
         import numpy as np
 
         words = self.entries[start:stop].astype(np.int64) * 2
+        _let_go(self.entries)
         return words[:, 0], words[:, 1]
 
 
@@ -105,8 +107,23 @@ def _checked(bundle: Bundle, entries: NDArray[np.int32], skip: bool) -> Index:
         raise
 
 
-def _slabs(entries: NDArray[np.int32]) -> list[NDArray[np.int32]]:
-    return [entries[i : i + SLAB] for i in range(0, len(entries), SLAB)]
+def _slabs(entries: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
+    """Some entries after the other; of a mapped index no more than these are in memory."""
+    for i in range(0, len(entries), SLAB):
+        yield entries[i : i + SLAB]
+        _let_go(entries)
+
+
+def _let_go(entries: NDArray[np.int32]) -> None:
+    """Let go of the pages of a mapped index, which would count as the process's own."""
+    import numpy as np
+
+    base: object = entries
+    while isinstance(base, np.ndarray):
+        base = base.base
+    view = base.obj if isinstance(base, memoryview) else None
+    if isinstance(view, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        view.madvise(mmap.MADV_DONTNEED)
 
 
 def _read_shx(bundle: Bundle) -> NDArray[np.int32] | None:

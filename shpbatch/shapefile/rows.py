@@ -28,6 +28,7 @@ from .columns import (
     joined,
 )
 from .dbf import Descriptor, Table, dated, header_bytes, name_bytes
+from .row_numbers import RowNumbers, numbers_of, packed_numbers
 from .spilled import OVERFLOW, Spilled
 from .writer import check_size
 
@@ -62,26 +63,22 @@ class Piece:
 
     Attributes
     ----------
-    rows : ndarray of int64 (n,) or range
-        Their numbers in the source; a range where they follow each other: a
-        layer of 2 GB may have 76 million points.
+    rows : RowNumbers
+        Their numbers in the source, see `row_numbers`.
     columns : tuple
         One a field of the outgoing layer, see `columns`.
     source : RowSource
         Holds what is carried.
     """
 
-    rows: NDArray[np.int64] | range
+    rows: RowNumbers
     columns: tuple[Any, ...]
     source: RowSource
 
     @classmethod
     def of(cls, rows: NDArray[np.int64], columns: tuple[Any, ...], source: RowSource) -> Piece:
-        """A piece; rows that follow each other are kept as a range."""
-        n = len(rows)
-        if n and rows[-1] - rows[0] == n - 1 and (np.diff(rows) == 1).all():
-            return cls(range(int(rows[0]), int(rows[0]) + n), columns, source)
-        return cls(rows, columns, source)
+        """A piece of rows by number."""
+        return cls(packed_numbers(rows), columns, source)
 
     def loaded(self) -> Piece:
         """The same with all columns at hand."""
@@ -93,9 +90,7 @@ class Piece:
     @property
     def numbers(self) -> NDArray[np.int64]:
         """The rows as an array."""
-        if isinstance(self.rows, range):
-            return np.arange(self.rows.start, self.rows.stop)
-        return self.rows
+        return numbers_of(self.rows)
 
 
 @dataclass
@@ -292,6 +287,7 @@ def _parts(piece: Piece) -> Iterator[Piece]:
         if len(piece.rows):
             yield piece
         return
-    for at in range(0, len(piece.rows), ROWS):
+    numbers = piece.numbers
+    for at in range(0, len(numbers), ROWS):
         columns = tuple(cut(c, at, ROWS) for c in piece.columns)
-        yield Piece(piece.rows[at : at + ROWS], columns, piece.source)
+        yield Piece.of(numbers[at : at + ROWS], columns, piece.source)

@@ -28,6 +28,7 @@ from ..shapefile.columns import stowed
 from ..shapefile.opened import mapped
 from ..shapefile.reader import Reader
 from ..shapefile.records import HEAD, Records
+from ..shapefile.row_numbers import RowNumbers
 from ..shapefile.rows import Piece
 from ..shapefile.writer import Stored, ranges_of
 from ..writing.made import header_of_sink, made_of
@@ -56,7 +57,7 @@ class Left:
 
     label: str
     after: Header
-    rows: NDArray[np.int64] | range
+    rows: RowNumbers
     columns: tuple[Any, ...]
     sizes: NDArray[np.int64] | None
     first: int

@@ -227,7 +227,7 @@ class Output:
         at = 0
         for piece in self.pieces:
             rows = piece.rows
-            if piece.source is not self.reader or (len(rows) and not isinstance(rows, range)):
+            if piece.source is not self.reader or not isinstance(rows, range):
                 return False
             if len(rows) and rows[0] != at:
                 return False

@@ -6,7 +6,7 @@ so the same layer is always divided at the same rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +119,7 @@ def _part(made: Made, start: int, stop: int) -> Made:
     piece, rows = made.piece.loaded(), np.arange(start, stop)
     columns = tuple(cut(c, start, stop - start) for c in piece.columns)
     return Made(
-        replace(piece, rows=piece.rows[start:stop], columns=columns),
+        Piece.of(piece.numbers[start:stop], columns, piece.source),
         None if made.records is None else made.records.take(rows),
         None if made.ragged is None else made.ragged.take(rows),
         None if made.body is None else made.body[start:stop],
