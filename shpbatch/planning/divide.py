@@ -104,18 +104,18 @@ def _cuts(reader: Reader) -> list[int]:
     """Rows at which the parts begin and the last one ends: of equal bytes, not rows."""
     count = reader.count
     length = reader.table.length if reader.table is not None else 0
-    places = reader.index.entries[:, 0]
-    if not len(places):  # rows without shapes: none of them can be read
+    shapes = len(reader.index)
+    if not shapes:  # rows without shapes: none of them can be read
         return [0, count]
 
     def bytes_before(row: int) -> int:
-        return 2 * int(places[row]) + row * length
+        return int(reader.index.window(row, row + 1)[0][0]) + row * length
 
-    total = bytes_before(len(places) - 1) + length
+    total = bytes_before(shapes - 1) + length
     parts = min(MOST_PARTS, max(1, total // PART), max(1, count))
     # A record's place is the sum of all before it; where they are out of order any cut will do.
     rows = (
-        bisect_left(range(len(places)), part * (total / parts), key=bytes_before)
+        bisect_left(range(shapes), part * (total / parts), key=bytes_before)
         for part in range(1, parts)
     )
     return sorted({0, *rows, count})
