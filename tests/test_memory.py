@@ -74,6 +74,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("chain", [FILTER, "swap-xy"])
 def test_two_gigabytes_of_points(tmp_path: Path, chain: str) -> None:
     assert peak(tmp_path / "most", (2_147_483_000 - 100) // 28, chain) < 400e6
