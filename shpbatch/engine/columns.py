@@ -146,8 +146,7 @@ def with_field(fields: tuple[Field, ...], new: Field) -> tuple[Field, ...]:
     except StepError:  # several differ by case: none of them is meant
         return (*fields, new)
     kept = fields[at]
-    alike = kept.arrow == new.arrow or {kept.arrow, new.arrow} == {"int32", "int64"}
-    known = kept.type in "CNFDL" and alike and new.fresh
+    known = kept.type in "CNFDL" and kept.arrow == new.arrow and new.fresh
     kept = kept if known else replace(new, name=kept.name, origin=kept.origin)
     return (*fields[:at], kept, *fields[at + 1 :])
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import oracle
 import pyarrow as pa
 import pytest
-import shapefiles as make
 
-import shpbatch
 from shpbatch.engine.apply import apply_header
-from shpbatch.engine.reading import read_layer
 from shpbatch.errors import RecipeError, StepError
 from shpbatch.models import Field, Header
 from shpbatch.recipes.recipe import parse_chain
@@ -53,16 +48,6 @@ def test_type_of_the_new_field(expression: str, options: str, letter: str, kind:
     assert result.header.fields[:-1] == layer.header.fields
     assert (result.header.fields[-1].type, result.header.fields[-1].arrow) == (letter, kind)
     assert result.records is layer.records
-
-
-@pytest.mark.parametrize("width", [4, 9, 10])
-def test_a_whole_number_keeps_its_declared_width(width: int, tmp_path: Path) -> None:
-    dbf = make.dbf_bytes([(b"v", "N", width, 0)], [(b"1",)] * 3)
-    path = make.write(tmp_path / "src", dbf=dbf)
-    run_of = {"method": "inline", "workers": 1}
-    shpbatch.run(path, tmp_path, "calculate --field v --expression 'v + 1'", **run_of)
-    (field,) = read_layer(make.source(tmp_path / "a.shp")).header.fields
-    assert (field.type, field.width, field.decimals) == ("N", width, 0)
 
 
 def test_an_existing_field_is_replaced_in_its_place() -> None:

@@ -195,7 +195,7 @@ def test_refused_when_planning(chain: str, code: str) -> None:
 @pytest.mark.parametrize(
     ("aggregate", "kind"),
     [
-        ("pop:sum", "int32"),  # whole, in the field that is there: widened where it must be
+        ("pop:sum", "int64"),
         ("pop:mean", "float64"),
         ("pop:max", "int32"),
         ("day:count", "int64"),
