@@ -110,7 +110,7 @@ def test_run_prints_one_json_object(tmp_path: Path) -> None:
     out, err = process.communicate(timeout=200)
     assert process.returncode == 1, err
     record = json.loads(out)
-    assert set(record) == JSON_KEYS | {"log", "vanished", "pruned", "kept", "ignored"}
+    assert set(record) == JSON_KEYS | {"log", "vanished", "pruned", "kept", "ignored", "recovered"}
     assert record["exit_code"] == 1
     assert record["status"] == "failed"
     assert record["files"] == {"total": 17, "done": 16, "failed": 1, "skipped": 0}

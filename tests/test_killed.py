@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -27,6 +28,13 @@ def src(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for path in (SAMPLES / name).parent.glob(f"{Path(name).name}.*"):
                 shutil.copy(path, folder / f"{path.stem}{number:02}{path.suffix}")
     return folder
+
+
+class Whole(NamedTuple):
+    """Files that a run published, and seconds that it took."""
+
+    files: dict[str, bytes]
+    seconds: float
 
 
 def start(src: Path, out: Path, *options: str) -> subprocess.Popen[bytes]:
@@ -51,20 +59,20 @@ def complete_or_absent(out: Path, whole: dict[str, bytes]) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(src: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What an undisturbed run makes."""
-    out = tmp_path_factory.mktemp("whole")
+def whole(src: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """What an undisturbed run makes, and how long it takes."""
+    out, begun = tmp_path_factory.mktemp("whole"), time.monotonic()
     assert start(src, out).wait() == 0
-    return outputs(out)
+    return Whole(outputs(out), time.monotonic() - begun)
 
 
-def kill_at_random(src: Path, out: Path, whole: dict[str, bytes], kills: int, seed: int) -> int:
+def kill_at_random(src: Path, out: Path, undisturbed: Whole, kills: int, seed: int) -> int:
     """Kill the parent again and again, then let it end; return how many kills hit a run."""
     rng = random.Random(seed)
-    hit = 0
+    whole, hit = undisturbed.files, 0
     for _ in range(kills):
         process = start(src, out)
-        time.sleep(rng.uniform(0.2, 2.5))
+        time.sleep(rng.uniform(0.1, 0.8) * undisturbed.seconds)
         process.send_signal(signal.SIGKILL)
         hit += process.wait() == -signal.SIGKILL
         complete_or_absent(out, whole)
@@ -77,7 +85,7 @@ def kill_at_random(src: Path, out: Path, whole: dict[str, bytes], kills: int, se
 
 
 @POSIX
-def test_a_run_that_is_killed_goes_on(src: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_run_that_is_killed_goes_on(src: Path, whole: Whole, tmp_path: Path) -> None:
     assert kill_at_random(src, tmp_path / "out", whole, kills=5, seed=1) >= 2
     verify = [sys.executable, "-m", "shpbatch", "verify", str(tmp_path / "out")]
     assert subprocess.run(verify, capture_output=True, check=False).returncode == 0
@@ -85,9 +93,7 @@ def test_a_run_that_is_killed_goes_on(src: Path, whole: dict[str, bytes], tmp_pa
 
 @POSIX
 @pytest.mark.soak
-def test_a_run_that_is_killed_fifty_times_goes_on(
-    src: Path, whole: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_a_run_that_is_killed_fifty_times_goes_on(src: Path, whole: Whole, tmp_path: Path) -> None:
     hit = sum(kill_at_random(src, tmp_path / str(n), whole, kills=5, seed=n) for n in range(2, 12))
     assert hit >= 20
 
