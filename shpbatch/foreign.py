@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from .scratch import scratch
 
-__all__ = ["FOREIGN", "files_of", "is_foreign", "lent_folder", "let_go"]
+__all__ = ["FOREIGN", "files_of", "is_foreign", "lending", "lent_folder", "let_go"]
 
 #: Suffixes of formats that GDAL (or Arrow: .parquet) reads for us.
 FOREIGN = (".gpkg", ".fgb", ".geojson", ".json", ".parquet", ".tab", ".mif", ".gdb")
@@ -49,6 +49,15 @@ def lent_folder(path: str, layer: str, make: Callable[[Path], None]) -> str:
             make(folder)
             _lent[key] = (str(folder), stack.pop_all())
     return _lent[key][0]
+
+
+@contextmanager
+def lending() -> Iterator[None]:
+    """Around a look at a layer: what was lent for it goes at once, as there may be a thousand."""
+    try:
+        yield
+    finally:
+        let_go()
 
 
 def let_go() -> None:

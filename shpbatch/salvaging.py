@@ -13,6 +13,7 @@ from typing import Any
 from .api import map_parser, plan, planner
 from .durable import translated
 from .findings import Lost
+from .foreign import lending
 from .models import Outcome, Report, Task
 from .parser import failure
 from .planning.plan import HEADERS
@@ -105,6 +106,7 @@ def _without_shapes(src: Paths) -> Iterator[Outcome]:
             yield Outcome((stray.path,), "failed", code="shp-missing", reason=reason)
 
 
+@lending()
 def _examine(task: Task) -> Outcome:
     """What a repair of a task's source would do; never raise."""
     names = (task.source.name,)

@@ -22,6 +22,9 @@ import shapely
 from click.testing import CliRunner
 
 import shpbatch
+from shpbatch import salvaging
+from shpbatch.auditing import everything
+from shpbatch.auditing.look import look
 from shpbatch.cli.info import command as info
 from shpbatch.errors import PlanError, SourceError
 from shpbatch.models import Report
@@ -487,3 +490,23 @@ def test_a_plan_keeps_nothing_that_was_lent(
     made = shpbatch.plan(tmp_path / "src", tmp_path / "out", [], include=["*.gpkg"])
     assert len(made.tasks) == 3
     assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_looks_at_layers_keep_nothing_that_was_lent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a thousand layers each would hold an open file."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    path = write(tmp_path / "src/a.fgb", frame())
+    (source,) = discover([str(path)]).sources
+    (task,) = shpbatch.plan(path, tmp_path / "out", [], headers=0, repair="structure").tasks
+    looks = {
+        "audit": lambda: look(source).header,
+        "audit --deep": lambda: everything._safely(source),
+        "repair --dry-run": lambda: salvaging._examine(task).status,
+        "info": lambda: CliRunner().invoke(info, [str(path)]).output,
+    }
+    for name, look_at in looks.items():
+        assert look_at(), name
+        assert not list((tmp_path / "tmp").iterdir()), name

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..errors import ShpbatchError
 from ..findings import Finding
+from ..foreign import lending
 from ..models import Outcome, Problem, Source
 from ..pool.stop import Stop
 from ..reporting.progress import Mode
@@ -49,6 +50,7 @@ def read_all(
     return tuple(layers)
 
 
+@lending()
 def _safely(source: Source) -> Deep | Problem:
     """What is in a layer, or why that cannot be known: a row of the grid, and no line of talk."""
     try:

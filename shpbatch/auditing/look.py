@@ -14,7 +14,7 @@ from pathlib import Path
 from ..doctors.encoding import examine_encoding
 from ..errors import ShpbatchError
 from ..findings import Finding
-from ..foreign import is_foreign
+from ..foreign import is_foreign, lending
 from ..header import read_header
 from ..models import Header, Problem, Source
 from ..policy import Policy
@@ -49,6 +49,7 @@ DECODED = "CNFLD"
 NEARLY_FULL = 1_900_000_000
 
 
+@lending()
 def look(source: Source) -> LayerAudit:
     """Look at the headers of a source; never raise.
 

@@ -23,6 +23,7 @@ def command(src: tuple[str, ...], as_json: bool, **options: Any) -> None:
     Headers only: some 100 µs a layer, and nothing is changed.
     """
     from ..errors import ShpbatchError
+    from ..foreign import lending
     from ..header import read_header
     from ..planning.discover import discover
     from ..reporting.talk import one_line
@@ -32,7 +33,8 @@ def command(src: tuple[str, ...], as_json: bool, **options: Any) -> None:
         try:
             if source.problem:
                 raise ShpbatchError(source.problem.reason, source.problem.code)
-            header = read_header(source)
+            with lending():
+                header = read_header(source)
         except ShpbatchError as error:
             failed = True
             problem = {"path": source.name, "code": error.code, "reason": str(error)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import PlanError, ShpbatchError
-from ..foreign import let_go
+from ..foreign import lending
 from ..models import Header, Problem, Recipe, Source, Task
 from ..policy import Policy
 from ..publishing.provenance import seen, sources_of
@@ -173,12 +173,10 @@ def _seen(task: Task) -> tuple[Task, Header | None]:
     return (replace(told, seen=before) if told.header else told), header
 
 
+@lending()
 def _looked_at(task: Task, whole: bool = False) -> tuple[Task, Header | None]:
-    """The outlook of a task; what is lent for it goes at once, as there may be a thousand."""
-    try:
-        return outlook(task, whole)
-    finally:
-        let_go()
+    """The outlook of a task."""
+    return outlook(task, whole)
 
 
 def _all_headers(tasks: list[Task], headers: list[Header | None]) -> list[Header | None]:
