@@ -166,6 +166,20 @@ def test_a_command_is_one_line_that_can_be_pasted() -> None:
     ]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="names that Windows has not")
+def test_a_name_like_a_place_for_the_path_stays_quoted(tmp_path: Path) -> None:
+    folder, name = tmp_path / "a {path} b", "{path};touch x;.shp"
+    folder.mkdir()
+    (folder / name).write_bytes(b"<html>")
+    (folder / "a.gpkg").write_bytes(b"")
+    found = as_json(shpbatch.audit(folder))
+    ((finding,), (stray,)) = found["layers"][0]["findings"], found["strays"]
+    assert shlex.split(finding["remedy"]) == [
+        *("shpbatch", "run", "SRC", "-o", "OUT", "--exclude", name)
+    ]
+    assert shlex.split(stray["remedy"])[2] == str(folder)
+
+
 # -- data --------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import shlex
 
 from ..findings import Finding, Place
@@ -19,6 +20,8 @@ __all__ = ["bytes_text", "clean", "command_of", "counted", "fields_text", "how_s
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 #: From this confidence on a guess is called so.
 _SURE = ((0.9, "sure"), (0.6, "likely"), (0.3, "doubtful"))
+#: A remedy with a place for the path; elsewhere these signs are part of a quoted name.
+_OPEN = re.compile(r"(shpbatch \w+) \{path\} ")
 
 
 def clean(text: str) -> str:
@@ -31,8 +34,12 @@ def command_of(finding: Finding, source: Source | None) -> str:
     remedy = finding.remedy
     path = _asked_for(source) if source else "SRC"
     if remedy.startswith(("!", "--")):
-        remedy = f"shpbatch run {'SRC' if '--exclude' in remedy else path} -o OUT {remedy}"
-    return clean(remedy.replace("{path}", path))
+        # What leaves a layer out is for a run over the others.
+        path = "SRC" if remedy.startswith("--exclude") else path
+        return clean(f"shpbatch run {path} -o OUT {remedy}")
+    if told := _OPEN.match(remedy):
+        return clean(f"{told[1]} {path} {remedy[told.end() :]}")
+    return clean(remedy)
 
 
 def _asked_for(source: Source) -> str:
