@@ -326,6 +326,15 @@ def test_the_page_tells_the_reason_of_each_layer_where_they_differ() -> None:
     assert 'in/b.shp</a> <span class="soft">contract: no field Y' in kinds
 
 
+def test_the_remedy_of_a_kind_is_that_of_one_layer_in_the_page() -> None:
+    """Run over all, the encoding of one would garble the others."""
+    remedies = [Finding("encoding-doubtful", "warning", "", f"--encoding {e}") for e in ("a", "b")]
+    layers = [layer_audit(f"{f.remedy[-1]}.shp", "-", f) for f in remedies]
+    kinds = as_html(Audit(tuple(layers))).partition("</section>")[0]
+    assert "shpbatch run in/a.shp -o OUT --encoding a<" in kinds
+    assert "SRC" not in kinds
+
+
 def test_hostile_names_are_text_in_the_page(tmp_path: Path) -> None:
     page = as_html(hostile(tmp_path))
     tags = tags_of(page)

@@ -95,7 +95,7 @@ def _kind(kind: Kind, rows: dict[str, str]) -> str:
     shown = "".join(f"<li>{_place(told, kind, rows)}</li>" for told in kind.told[:LISTED])
     more = len(kind.told) - LISTED
     rest = f'<p class="soft">and {more:,} more</p>' if more > 0 else ""
-    command = command_of(kind.first.finding, kind.first.source if len(kind.told) == 1 else None)
+    command = command_of(kind.first.finding, kind.first.source)
     remedy = f'<p><code class="remedy">{text(command)}</code></p>' if command else ""
     amount = f"{kind.count:,}" if kind.count != len(kind.told) else ""
     return (
