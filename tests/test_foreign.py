@@ -510,3 +510,14 @@ def test_looks_at_layers_keep_nothing_that_was_lent(
     for name, look_at in looks.items():
         assert look_at(), name
         assert not list((tmp_path / "tmp").iterdir()), name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names that Windows has not")
+def test_a_name_with_a_backslash_is_told_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a\\qb.fgb"
+    path.write_bytes(b"none")
+    (source,) = discover([str(path)]).sources
+    assert source.problem
+    assert source.problem.code == "source-unreadable"
+    assert source.problem.reason.count("a\\qb.fgb") == 2
+    assert "shpbatch-" not in source.problem.reason

@@ -153,5 +153,5 @@ def told_of(path: str) -> Iterator[None]:
             told = str(error) if str(error).startswith(path) else f"{path}: {error}"
             raise type(error)(told, error.code) from None
         except Exception as error:
-            reason = _OURS.sub(f"{Path(path).name}", str(error)) or type(error).__name__
+            reason = _OURS.sub(lambda _: Path(path).name, str(error)) or type(error).__name__
             raise ReadError(f"{path}: cannot be read: {reason}", "source-unreadable") from None
