@@ -19,6 +19,7 @@ import shapely
 import shpbatch
 from shpbatch.auditing import Audit, LayerAudit
 from shpbatch.auditing.records import as_json
+from shpbatch.planning.discover import discover
 from shpbatch.shapefile import reader
 
 SAMPLES = Path(__file__).parents[1] / "sample_data"
@@ -236,6 +237,18 @@ def test_what_is_no_layer_is_told(tmp_path: Path) -> None:
     assert "3 rows of 2 fields" in told["lone.dbf"].reason
     assert "only.dbf" in told["none.zip"].reason
     assert shlex.split(told["x.gdb"].remedy)[1:] == ["audit", str(tmp_path), "--include", "*.gdb"]
+
+
+def test_the_remedy_finds_another_format_whose_suffix_is_in_capitals(tmp_path: Path) -> None:
+    make.write(tmp_path)
+    for name in ("X.GPKG", "y.Gdb/z"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    remedies = {Path(s.path).name: shlex.split(s.finding.remedy) for s in audit_of(tmp_path).strays}
+    for name, words in remedies.items():
+        (found,) = discover(words[2:3], include=words[4:]).sources
+        assert Path(found.path).name == name
+    assert list(remedies) == ["X.GPKG", "y.Gdb"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no links without a privilege")

@@ -60,7 +60,7 @@ def _below(folder: str) -> Iterator[Stray]:
         folders[:] = sorted(f for f in folders if not _closed(f))
         yield from _of_files(root, files)
         for name in sorted(files):
-            if (extension := name.rpartition(".")[2].lower()) in _OTHERS:
+            if (extension := name.rpartition(".")[2]).lower() in _OTHERS:
                 yield Stray(os.path.join(root, name), _of_other(folder, extension))
 
 
@@ -70,7 +70,8 @@ def _closed(folder: str) -> bool:
 
 
 def _of_other(folder: str, extension: str) -> Finding:
-    reason = f"{_OTHERS[extension]}, which is read where it is asked for"
+    """A file of another format, with its extension as it is spelt: globs tell capitals apart."""
+    reason = f"{_OTHERS[extension.lower()]}, which is read where it is asked for"
     remedy = f"shpbatch audit {shlex.quote(folder)} --include '*.{extension}'"
     return Finding("other-format", "note", reason, remedy)
 
@@ -78,7 +79,7 @@ def _of_other(folder: str, extension: str) -> Finding:
 def _of_folder(folder: str, name: str) -> Finding | None:
     lower = name.lower()
     if lower.endswith(".gdb"):
-        return _of_other(folder, "gdb")
+        return _of_other(folder, name[-3:])
     if name == "__MACOSX":
         return Finding("junk", "note", "what macOS leaves in zips; delete it")
     if lower.endswith((".shp", ".zip", ".shz")):
