@@ -335,6 +335,17 @@ def test_the_remedy_of_a_kind_is_that_of_one_layer_in_the_page() -> None:
     assert "SRC" not in kinds
 
 
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [(5, "and 2 more<"), (6, "and 2 more; --json has the rows of 1<"),
+     (7, "and 2 more; --json has their rows<")],
+)  # fmt: skip
+def test_the_page_promises_the_rows_that_the_data_has(kept: int, told: str) -> None:
+    places = tuple(Place(row) for row in range(kept))
+    layer = layer_audit("a.shp", "-", Finding("duplicate", "note", "", "", 7, places))
+    assert f"<li>{told}" in as_html(Audit((layer,)))
+
+
 def test_hostile_names_are_text_in_the_page(tmp_path: Path) -> None:
     page = as_html(hostile(tmp_path))
     tags = tags_of(page)

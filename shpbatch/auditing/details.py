@@ -87,8 +87,7 @@ def _findings(layer: LayerAudit) -> str:
 def _finding(finding: Finding, layer: LayerAudit) -> str:
     many = f" ×{finding.count:,}" if finding.count > 1 else ""
     places = "".join(f"<li>{text(place_text(p))}</li>" for p in finding.places[:LISTED])
-    if finding.places and finding.count > LISTED:
-        places += f"<li>and {finding.count - LISTED:,} more; --json has their rows</li>"
+    places += f"<li>{_more(finding)}</li>" if places and finding.count > LISTED else ""
     command = command_of(finding, layer.source)
     return (
         f'<li class="{finding.severity}">{badge(finding.severity)} '
@@ -97,6 +96,16 @@ def _finding(finding: Finding, layer: LayerAudit) -> str:
         + (f'<code class="remedy">{text(command)}</code>' if command else "")
         + "</li>"
     )
+
+
+def _more(finding: Finding) -> str:
+    """How many places are not listed, and how many of them the data has."""
+    told = f"and {finding.count - LISTED:,} more"
+    kept = len(finding.places) - LISTED
+    if kept <= 0:
+        return told
+    of_them = "their rows" if len(finding.places) >= finding.count else f"the rows of {kept:,}"
+    return f"{told}; --json has {of_them}"
 
 
 def _fields(layer: LayerAudit) -> str:
