@@ -27,6 +27,7 @@ import shpbatch
 from shpbatch.auditing import Audit
 from shpbatch.auditing.footprint import as_geojson, footprint
 from shpbatch.auditing.grid import LayerAudit, Sketch
+from shpbatch.auditing.kinds import kinds_of
 from shpbatch.auditing.page import POLICY, as_html
 from shpbatch.auditing.records import as_csv, as_json
 from shpbatch.auditing.svg import extent_map, sketch_picture
@@ -178,6 +179,24 @@ def test_a_name_like_a_place_for_the_path_stays_quoted(tmp_path: Path) -> None:
         *("shpbatch", "run", "SRC", "-o", "OUT", "--exclude", name)
     ]
     assert shlex.split(stray["remedy"])[2] == str(folder)
+
+
+class Reason(str):
+    """A reason that tells how often it was compared."""
+
+    compared = 0
+
+    def __hash__(self) -> int:
+        Reason.compared += 1
+        return super().__hash__()
+
+
+def test_what_layers_say_alike_is_judged_once() -> None:
+    """The forms ask for it at each place, of which there may be ten thousand."""
+    finding = Finding("odd-fields", "note", Reason("they differ"))
+    (kind,) = kinds_of(Audit(tuple(layer_audit(f"{n}.shp", "-", finding) for n in range(30))))
+    assert [kind.reason for _ in kind.told] == ["they differ"] * 30
+    assert Reason.compared == 30
 
 
 # -- data --------------------------------------------------------------------

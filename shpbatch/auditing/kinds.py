@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from ..findings import Finding, Severity
@@ -20,13 +22,13 @@ class Told(NamedTuple):
     finding: Finding
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
 class Kind:
     """All findings of one code and severity, in the order of the layers."""
 
     severity: Severity
     code: str
-    told: list[Told] = field(default_factory=list)
+    told: tuple[Told, ...]
 
     @property
     def count(self) -> int:
@@ -38,7 +40,7 @@ class Kind:
         """The first of them, which the remedy is shown for."""
         return self.told[0]
 
-    @property
+    @cached_property
     def reason(self) -> str:
         """What all of them say; empty where they differ."""
         reasons = {told.finding.reason for told in self.told}
@@ -47,11 +49,9 @@ class Kind:
 
 def kinds_of(audit: Audit) -> list[Kind]:
     """Kinds, the worst and commonest first."""
-    kinds: dict[tuple[str, str], Kind] = {}
+    found: dict[tuple[Severity, str], list[Told]] = defaultdict(list)
     for where, layer, finding in audit.told():
-        key = (finding.severity, finding.code)
-        kind = kinds.setdefault(key, Kind(*key))
-        kind.told.append(Told(where, layer.source if layer else None, finding))
-    return sorted(
-        kinds.values(), key=lambda k: (SEVERITIES.index(k.severity), -len(k.told), k.code)
-    )
+        told = Told(where, layer.source if layer else None, finding)
+        found[finding.severity, finding.code].append(told)
+    kinds = [Kind(*key, tuple(all_told)) for key, all_told in found.items()]
+    return sorted(kinds, key=lambda k: (SEVERITIES.index(k.severity), -len(k.told), k.code))
