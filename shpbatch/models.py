@@ -202,6 +202,14 @@ class Outcome:
     lost: tuple[Lost, ...] = ()
 
 
+_NOTHING: Mapping[str, Any] = {}
+
+
+def _nothing() -> Mapping[str, Any]:
+    """One empty mapping for all: there may be 100,000 tasks."""
+    return _NOTHING
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One source, the recipe for it, and the sink it becomes.
@@ -246,7 +254,7 @@ class Task:
     skip: Problem | None = None
     policy: Policy = field(default_factory=Policy)
     header: Header | None = None
-    seen: Mapping[str, Any] = field(default_factory=dict)
+    seen: Mapping[str, Any] = field(default_factory=_nothing)
     rows: tuple[int, int] | None = None
     part: str = ""
     parts: tuple[str, ...] = ()
@@ -254,9 +262,9 @@ class Task:
     union: Any = None
     layer: str = ""
     why: str = ""
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=_nothing)
     owned: frozenset[str] = frozenset()
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
