@@ -378,3 +378,20 @@ def test_globs_reach_into_zips(tmp_path: Path) -> None:
 def test_limit_keeps_the_first(tmp_path: Path) -> None:
     touch(tmp_path, "c.shp", "a.shp", "b.shp")
     assert names(tmp_path, limit=2) == ["a.shp", "b.shp"]
+
+
+def test_a_glob_without_a_match_names_an_empty_folder(tmp_path: Path) -> None:
+    """As a disk that is not mounted: what was made of it is not gone."""
+    for folder in ("here", "away"):
+        (tmp_path / folder).mkdir()
+    make.write(tmp_path / "here", "a")
+    found = discover([str(tmp_path / "here/*.shp"), str(tmp_path / "away/*.shp")])
+    assert [s.relative for s in found.sources] == ["a.shp"]
+    assert found.empty == (str(tmp_path / "away"),)
+
+
+def test_a_source_whose_drive_is_not_there_is_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from shpbatch.planning import vanished
+
+    monkeypatch.setattr(vanished, "_there", lambda path: False)
+    assert not vanished.Whereabouts().is_gone("/mnt/share/a.shp")

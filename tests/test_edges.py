@@ -13,6 +13,7 @@ import shapefiles as make
 import shapely
 
 import shpbatch
+from shpbatch.engine.aspects import Coords
 from shpbatch.engine.reading import read_layer
 from shpbatch.models import Outcome
 from shpbatch.planning import divide
@@ -408,3 +409,17 @@ def test_whole_numbers_that_no_float_holds_are_proved(tmp_path: Path) -> None:
     recipe = [("calculate", {"field": "big", "expression": "9007199254740993"})]
     assert run(path, tmp_path / "out", recipe).status == "done"
     assert (tmp_path / "out/a.dbf").read_bytes().count(b" 9007199254740993") == 3
+
+
+def test_x_and_y_alone_of_a_layer_with_z_cost_no_other_row(tmp_path: Path) -> None:
+    """A vertex of no place in the window: the others have lost nothing."""
+
+    def east(coords: Coords) -> Coords:
+        moved: Coords = coords[:, :2] + 1.0
+        return moved
+
+    shapes = [make.point_zm(1, 2, 3, 4), make.point_zm(float("nan"), 2, 3, 4)]
+    shp, shx = make.shp_bytes([*shapes, make.point_zm(5, 6, 7, 8)], 11)
+    path = make.write(tmp_path / "src", "a", shp=shp, shx=shx)
+    report = shpbatch.run(path, tmp_path / "out", [east], method="inline")
+    assert report.outcomes[0].features.written == 3

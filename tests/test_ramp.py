@@ -66,3 +66,12 @@ def test_all_that_were_asked_for_work_at_once(tmp_path: Path) -> None:
 
     outcomes = [o for _, o in run_tasks(wait_for_all, range(6), options=PoolOptions(workers=6))]
     assert len({o.value for o in outcomes}) == 6
+
+
+def test_workers_that_share_the_cpus_do_not_wait(two: Ramp) -> None:
+    two.look(2, [LONG, LONG])
+    assert two.wanted == 4
+    for _ in range(1_000):  # four on two CPUs: each is busy half of its time
+        two.ended(0.01, 0.004)
+        two.look(4, [0.01] * 4)
+    assert two.wanted == 4

@@ -457,3 +457,19 @@ def test_a_new_output_is_open_to_whom_the_old_one_was(src: Path, out: Path) -> N
     assert "SohoWater.qml" in modes
     assert set(modes.values()) == {0o664}
     assert (out / "new/soho/SohoWater.shp").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_edit_before_the_journal_is_forgotten_is_not_taken_for_ours(
+    src: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run was killed after its sets were in their places; somebody edits, of the same size."""
+    with monkeypatch.context() as patch:
+        patch.setattr("shpbatch.publishing.publish.forget", lambda *given: None)
+        run(src, out)
+    table = out / "soho/SohoWater.dbf"
+    edit = table.read_bytes()[:-3] + b"9" + table.read_bytes()[-2:]
+    table.write_bytes(edit)
+    run(src, out)  # recovers
+    os.utime(src / "soho/SohoWater.dbf", ns=(1, 1))
+    assert "output-edited" in told(run(src, out))["SohoWater"]
+    assert table.read_bytes() == edit

@@ -217,6 +217,11 @@ def test_a_bad_cell_changes_no_other() -> None:
     assert bad == [len(cells)]
 
 
+def test_a_bad_cell_takes_no_sign_of_a_zero() -> None:
+    (zero, _), _ = decoded(REAL, b"-0.0", b"bad")
+    assert str(zero) == "-0.0"
+
+
 # --- dates --------------------------------------------------------------------
 
 

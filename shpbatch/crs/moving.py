@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..models import Bounds4
+from .identity import identified
 from .operation import transformer
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ AROUND = 1.2e8
 FARTHEST = 1e10
 #: Metres that the way there and back may be off: operations chosen by place differ by less.
 ASTRAY = 10_000.0
-#: Places on a side of the grid that stands for all of a box.
-ON_A_SIDE = 5
+#: Places on a side of the grid that stands for all of an area of use.
+ON_A_SIDE = 9
 #: Metres: what is higher, or NaN, is no height but a sign that there is none.
 HIGHEST = 1e9
 
@@ -57,8 +59,8 @@ def moved(coords: NDArray[np.float64], source: str, target: str) -> NDArray[np.f
     move = transformer(source, target)
     given = _columns(coords)
     result = [column.copy() for column in given]  # contiguous, so PROJ works in place
-    reach = _reach(source)
-    doubtful = reach is not None and not _returns(move, result, reach)
+    reach = _reach(source) if _has_inverse(target) else None
+    doubtful = reach is not None and not _within(result, _safe(source, target))
     _through(move, result, inplace=True)
     if doubtful and reach is not None:
         astray = _astray(move, given, result, reach) & np.isfinite(result[0])
@@ -109,12 +111,45 @@ def _reach(source: str) -> _Reach | None:
     return _Reach(ASTRAY / metre, FARTHEST / metre, 0.0 if turned else AROUND / metre)
 
 
-def _returns(move: Transformer, columns: _Columns, reach: _Reach) -> bool:
-    """Whether places all over the box of vertices come back: to ask all takes as long again."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        sides = [np.linspace(v.min(), v.max(), ON_A_SIDE) for v in columns[:2]]
+@lru_cache(maxsize=64)
+def _has_inverse(target: str) -> bool:
+    """Whether there is a way back from a CRS; some projections are only made for drawing."""
+    from pyproj import CRS, Proj
+
+    crs = CRS.from_user_input(target)
+    return not crs.is_projected or bool(Proj(crs).has_inverse)
+
+
+@lru_cache(maxsize=64)
+def _safe(source: str, target: str) -> Bounds4 | None:
+    """A box of the source in which all places come back; None where none is known.
+
+    That of its area of use, if places all over it do. It depends on no vertex, so what is
+    asked of a vertex does not depend on those beside it.
+    """
+    from pyproj.exceptions import ProjError
+
+    known, reach = identified(source), _reach(source)
+    if known is None or known.area is None or reach is None or known.area[0] > known.area[2]:
+        return None
+    try:
+        box: Bounds4 = transformer("EPSG:4326", source).transform_bounds(*known.area)
+    except ProjError:
+        return None
+    if not np.isfinite(box).all():
+        return None
+    sides = [np.linspace(box[i], box[i + 2], ON_A_SIDE) for i in (0, 1)]
     grid = [side.ravel() for side in np.meshgrid(*sides)]
-    return not _astray(move, grid, _through(move, grid), reach).any()
+    move = transformer(source, target)
+    return None if _astray(move, grid, _through(move, grid), reach).any() else box
+
+
+def _within(columns: _Columns, box: Bounds4 | None) -> bool:
+    """Whether all vertices are in a box: to ask each of them takes as long as to move it."""
+    return box is not None and all(
+        low <= v.min() and v.max() <= high
+        for v, low, high in zip(columns[:2], box[:2], box[2:], strict=True)
+    )
 
 
 def _astray(

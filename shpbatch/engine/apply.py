@@ -181,11 +181,18 @@ def _without(
 def _non_finite(
     inputs: list[Any], variant: Variant, coords: Any, layer: Layer, rejected: Rejected
 ) -> Rejected:
-    """Rows in which a number became none, added to the rejected ones."""
+    """Rows in which a number became none, added to the rejected ones.
+
+    x and y decide, and Z where all three were numbers: a vertex of no place may have a height.
+    """
     if np.isfinite(coords).all():
         return rejected
     before = inputs[variant.reads.index(Coords)] if Coords in variant.reads else coords
-    lost = np.isfinite(coords).sum(axis=1) < np.isfinite(before).sum(axis=1)
+    own = min(coords.shape[1], before.shape[1])  # a step may give x and y alone
+    had, has = np.isfinite(before[:, :own]), np.isfinite(coords[:, :own])
+    lost = has[:, :2].sum(axis=1) < had[:, :2].sum(axis=1)
+    if own == 3:
+        lost |= had.all(axis=1) & ~has[:, 2]
     feature = np.repeat(np.arange(len(layer)), np.diff(layer.vertices().vertex_offsets))
     rows = np.setdiff1d(np.unique(feature[lost]), rejected.rows)
     reasons = ("a coordinate left the range in which the operation is defined",) * len(rows)

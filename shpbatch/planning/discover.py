@@ -14,7 +14,7 @@ from ..models import Problem, Source
 from ..shapefile.bundle import ZIP_ERRORS
 from ..shapefile.zips import check_members, inner_path, open_zip
 from ..sinks import sink_paths
-from .lists import Listed, expanded
+from .lists import Listed, expanded, read_lists, unmatched
 from .walk import UNLISTED, Walk
 
 __all__ = ["Found", "discover"]
@@ -64,9 +64,10 @@ def discover(
         where nothing was found.
     """
     include, exclude = list(include), list(exclude)
+    src = read_lists(src)
     named = list(expanded(src))
     walk = Walk(avoid, foreign=bool(include))
-    empty: list[str] = []
+    empty = unmatched(src)
     wanted = (
         source
         for name in named

@@ -43,6 +43,8 @@ def divided(tasks: Sequence[Task]) -> Divided:
     found: list[Task] = []
     needs: dict[int, list[int]] = {}
     for task in tasks:
+        read = bool(task.members) or task.cost >= LARGE
+        before = task.seen or (sources_of(task) if read else {})
         members = [_divided(m, number) for number, m in enumerate(task.members or (task,))]
         parts = [part for _, made in members for part in made]
         if not parts:
@@ -52,7 +54,7 @@ def divided(tasks: Sequence[Task]) -> Divided:
         joined = tuple(m for m, _ in members)
         join = replace(task, members=joined) if task.members else joined[0]
         # All of them must read what the first one reads, or what was united by the plan.
-        told = {"sources": task.seen or sources_of(task), **task.provenance}
+        told = {"sources": before, **task.provenance}
         found += [replace(part, provenance=told) for part in parts]
         found.append(replace(join, cost=task.cost // 8, provenance=told))
     return Divided(

@@ -7,11 +7,12 @@ import os
 import sys
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
 
 from ..errors import SourceError
 
-__all__ = ["Listed", "expanded", "read_lists"]
+__all__ = ["Listed", "expanded", "read_lists", "unmatched"]
 
 _UTF_16 = (BOM_UTF16_LE, BOM_UTF16_BE)
 
@@ -77,3 +78,14 @@ def expanded(src: Iterable[str | Listed]) -> Iterator[str]:
             yield from sorted(glob.glob(name, recursive=True))
         else:
             yield name
+
+
+def unmatched(src: Iterable[str | Listed]) -> list[str]:
+    """Folders of globs that match nothing: as empty as a disk that is not mounted."""
+    globs = [n for n in src if isinstance(n, str) and glob.has_magic(n) and not os.path.exists(n)]
+    return [_fixed(name) for name in globs if not glob.glob(name, recursive=True)]
+
+
+def _fixed(name: str) -> str:
+    """The part of a glob before its first sign."""
+    return str(Path(*takewhile(lambda part: not glob.has_magic(part), Path(name).parts)))

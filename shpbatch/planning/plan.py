@@ -192,11 +192,12 @@ def _merged(tasks: list[Task], merge: Merge, past: Past) -> Planned:
     judged = past.judged(replace(tasks[0], members=tuple(tasks)), merge)
     if judged.skip or judged.problem:
         return [judged], [None]
+    sources = judged.provenance.get("sources") or sources_of(judged)  # before they are read
     looked = [_looked_at(task, whole=True) for task in tasks]
     tasks, headers = [t for t, _ in looked], [header for _, header in looked]
     task = packaged(tasks) if merge.package else merged(tasks, headers, merge)
     kept = ("why", "owned", "overwrite")
-    depends = {**judged.provenance, "sources": sources_of(judged)}
+    depends = {**judged.provenance, "sources": sources}
     task = replace(task, provenance=depends, **{name: getattr(judged, name) for name in kept})
     return [task], [task.union.header if task.union else headers[0]]
 

@@ -38,7 +38,9 @@ class Whereabouts:
         """Whether a source, by its full name, is not there any more."""
         if source.startswith(self._unlisted) or _there(Path(source)):
             return False
-        holder = next(p for p in Path(source).parents if _there(p))
+        holder = next((p for p in Path(source).parents if _there(p)), None)
+        if holder is None:  # not even its drive or share is there
+            return False
         if holder.is_dir() and not is_foreign(str(holder)):
             return True
         if holder not in self._inside:

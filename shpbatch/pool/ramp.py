@@ -61,7 +61,9 @@ class Ramp:
         ages : sequence of float
             Seconds since each working one began its task.
         """
-        waiting = self._seconds >= ENOUGH and 2 * self._busy < self._seconds
+        # Of CPU-bound tasks each gets its share of the CPUs: that is no waiting.
+        share = min(1.0, cpus() / self.wanted)
+        waiting = self._seconds >= ENOUGH and 2 * self._busy < self._seconds * share
         if ready >= self.wanted and (waiting or self.patience(ages) <= 0):
             self.wanted = min(self.most, 2 * self.wanted)
             self._seconds = self._busy = 0.0

@@ -77,7 +77,8 @@ class Supervisor:
         try:
             while True:
                 if not self._stopping():
-                    self._start_missing()
+                    if time.monotonic() < self._until:
+                        self._start_missing()
                     self._feed()  # before yielding: workers do not wait for the consumer
                 while self._results:
                     yield self._results.popleft()
@@ -188,7 +189,8 @@ class Supervisor:
             patience = min(patience, self._until)
         if self._start_after > now:
             patience = min(patience, self._start_after)
-        patience = min(patience, now + self._ramp.patience(self._ages(now)))
+        if not self._stopping() and now < self._until:
+            patience = min(patience, now + self._ramp.patience(self._ages(now)))
         sources: list[Any] = [w.line for w in self._workers]
         sources += [w.process.sentinel for w in self._workers]
         if self._stopping():

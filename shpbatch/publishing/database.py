@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_from_bytes
 
 from ..durable import is_there
 from ..errors import PlanError, ShpbatchError, WriteError
@@ -50,7 +52,7 @@ class Database:
             if not is_there(self.path):
                 return sqlite3.connect(":memory:")
             # What a killed run was writing is rolled back by its reader, which must write for that.
-            uri = f"{self.path.absolute().as_uri()}?mode=rw"
+            uri = f"{_uri(self.path)}?mode=rw"
             reader = sqlite3.connect(uri, uri=True, timeout=PATIENCE)
             reader.execute("PRAGMA query_only = ON")
             return reader
@@ -149,3 +151,10 @@ def _unusable(path: Path, why: str) -> PlanError:
         "room on its disk",
         "ledger-unusable",
     )
+
+
+def _uri(path: Path) -> str:
+    """A path as SQLite takes one: a share's server (``//server/share``) is no authority to it."""
+    text = path.absolute().as_posix()
+    slash = "" if text.startswith("/") else "/"
+    return f"file://{slash}{quote_from_bytes(os.fsencode(text), safe='/:')}"

@@ -156,8 +156,9 @@ class Ledger:
     def trouble_of(self, key: str) -> Quarantined | None:
         """How an output failed last time, unless it was made since."""
         query = "SELECT status, reason, provenance FROM troubles WHERE key = ?"
-        for status, reason, made_of in self._db.ask(query, os.fsencode(key)):
-            return Quarantined(status, reason, json.loads(made_of))
+        with self._db.told():
+            for status, reason, made_of in self._db.ask(query, os.fsencode(key)):
+                return Quarantined(status, reason, json.loads(made_of))
         return None
 
     def put_trouble(self, key: str, run_id: str, trouble: Quarantined) -> None:
@@ -206,9 +207,10 @@ class Ledger:
         names = "run_id", "started", "ended", "status", "exit_code", "seconds", "files", "features"
         rows = self._db.ask(f"SELECT {', '.join(names)}, recipe FROM runs ORDER BY rowid DESC")
         found = [dict(zip((*names, "recipe"), row, strict=True)) for row in rows]
-        for run in found:
-            for name in ("files", "features"):
-                run[name] = json.loads(run[name]) if run[name] else None
+        with self._db.told():
+            for run in found:
+                for name in ("files", "features"):
+                    run[name] = json.loads(run[name]) if run[name] else None
         return found
 
     def outcomes(self, run_id: str) -> list[dict[str, Any]]:
@@ -216,7 +218,8 @@ class Ledger:
         rows = self._db.ask(
             "SELECT key, record, why FROM outcomes WHERE run_id = ? ORDER BY rowid", run_id
         )
-        return [{"key": os.fsdecode(k), "why": why, **json.loads(r)} for k, r, why in rows]
+        with self._db.told():
+            return [{"key": os.fsdecode(k), "why": why, **json.loads(r)} for k, r, why in rows]
 
     def stamp(self) -> str:
         """Changes whenever a run begins, does a file, or ends; empty where none ever did."""

@@ -54,7 +54,7 @@ def publish(
     path, failed = _committed(dst, entries, files)
     outcomes = [told(o, failed) for o in outcomes]
     if ledger is not None and (
-        error := _noted(dst, run_id, ledger, Fate.of(entries, failed), batch, outcomes)
+        error := _noted(dst, run_id, ledger, entries, failed, batch, outcomes)
     ):
         return [unknown(o, error) for o in outcomes]  # the journal stays: the next run tells it
     if path:
@@ -104,14 +104,15 @@ def _noted(
     dst: str,
     run_id: str,
     ledger: Ledger,
-    fate: Fate,
+    entries: Sequence[Entry],
+    failed: Mapping[str, Exception],
     batch: Sequence[tuple[int, Task, Outcome]],
     outcomes: Sequence[Outcome],
 ) -> WriteError | None:
     """Tell the ledger of a batch; the error where it cannot be written."""
     try:
         with ledger.together():
-            remember(dst, ledger, fate.made)
+            remember(dst, ledger, Fate.of(entries, failed).made, failed)
             for (_, task, _), outcome in zip(batch, outcomes, strict=True):
                 record(dst, run_id, ledger, task, outcome)
     except WriteError as error:
@@ -131,27 +132,36 @@ def record(dst: str, run_id: str, ledger: Ledger, task: Task, outcome: Outcome) 
         ledger.put_trouble(key, run_id, trouble)
 
 
-def remember(dst: str, ledger: Ledger, entries: Sequence[Entry]) -> None:
-    """Tell the ledger of sets that are in their places; those of one task are one output."""
+def remember(
+    dst: str, ledger: Ledger, entries: Sequence[Entry], failed: Mapping[str, Exception]
+) -> None:
+    """Tell the ledger of sets that were moved; those of one task are one output.
+
+    ``failed`` are sinks of which somebody changed a file since.
+    """
     tasks: dict[str, list[Entry]] = {}
     for entry in entries:
         tasks.setdefault(entry.note["key"], []).append(entry)
     for key, sets in tasks.items():
         members: dict[str, list[Any]] = {}
         for entry in sets:
-            members |= members_of(dst, entry.staged)
+            members |= members_of(dst, entry.staged, entry.staged.sink in failed)
         note = sets[0].note
         ledger.put_made(key, note["run_id"], Made(note["provenance"], members))
 
 
-def members_of(dst: str, staged: Staged) -> dict[str, list[Any]]:
-    """Files of a published set as the ledger keeps them."""
+def members_of(dst: str, staged: Staged, changed: bool = False) -> dict[str, list[Any]]:
+    """Files of a published set as the ledger keeps them.
+
+    Of one that was ``changed`` no time is kept: it would be that of the change, and the
+    file taken for ours.
+    """
     found = {}
     for extension, member in staged.members.items():
         place = staged.place(extension)
         try:
-            mtime = os.stat(place).st_mtime_ns
-        except FileNotFoundError:  # somebody was quick
+            mtime = 0 if changed else os.stat(place).st_mtime_ns
+        except OSError:  # somebody was quick, or a share is away: contents will be compared
             mtime = 0
         found[key_of(dst, place)] = [member.size, mtime, member.sha256]
     return found
@@ -190,7 +200,9 @@ _BESIDE = (".shp.xml", ".rejects.geojsonl", ".repairs.jsonl")
 
 def _provenance(task: Task, outcome: Outcome) -> dict[str, Any]:
     """What an output was made of, the sources as they were read if they were."""
-    sources = _as_read(task, outcome) if outcome.seen else sources_of(task)
+    # What killed a worker may be another file by now: as it was planned, where that is known.
+    planned = task.provenance.get("sources") or task.seen
+    sources = _as_read(task, outcome) if outcome.seen else planned or sources_of(task)
     return {**task.provenance, "sources": sources}
 
 

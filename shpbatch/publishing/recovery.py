@@ -68,7 +68,7 @@ def recover(dst: str, ledger: Ledger, files: Files) -> Recovered:
         failed = move_all(entries, files)
         fate = Fate.of(entries, failed)
         with ledger.together():
-            remember(dst, ledger, fate.made)
+            remember(dst, ledger, fate.made, failed)
         forget(path, fate, files)
         found.moved += len({e.note["key"] for e in fate.made})
         found.dropped += len(fate.void)

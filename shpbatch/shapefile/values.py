@@ -170,7 +170,7 @@ def _one_by_one(text: Any, kind: Any) -> tuple[Any, NDArray[np.int64]]:
     bad = [i for i, v in enumerate(values) if v is not None and known[v] is None]
     found = [None if v is None else known[v] for v in values]
     valid = np.array([v is not None for v in found], bool)
-    numbers = np.array([v or 0 for v in found], kind.to_pandas_dtype())
+    numbers = np.array([0 if v is None else v for v in found], kind.to_pandas_dtype())
     return arrow_of(numbers, valid), np.array(bad, dtype=np.int64)
 
 

@@ -183,3 +183,17 @@ def test_a_crs_that_is_used_elsewhere_is_told() -> None:
     for target, told in (("EPSG:32633", True), ("EPSG:32755", False), ("EPSG:3857", False)):
         after = apply_header(parse_chain(f"reproject {target}"), melbourne)
         assert ("crs-elsewhere" in [p.code for p in after.problems]) == told
+
+
+def test_whether_a_place_leads_back_does_not_depend_on_those_beside_it() -> None:
+    """Beyond the apex of a cone PROJ has an answer; a wedge of it lies between others."""
+    places = np.array([[0.0, 6e6], [1.2e6, 6e6], [700_000.0, 12.7e6]])
+    together = moved(places, "EPSG:2154", "EPSG:4326")
+    alone = np.vstack([moved(place[None], "EPSG:2154", "EPSG:4326") for place in places])
+    assert np.array_equal(together, alone)
+    assert np.isfinite(together).all(axis=1).tolist() == [True, True, False]
+
+
+def test_a_map_that_has_no_way_back_takes_all() -> None:
+    there = moved(np.array([[500_000.0, 5_500_000.0]]), "EPSG:25832", "+proj=airy +datum=WGS84")
+    assert np.isfinite(there).all()
