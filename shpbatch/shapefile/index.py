@@ -153,6 +153,7 @@ def _check(bundle: Bundle, entries: NDArray[np.int32]) -> None:
     import numpy as np
 
     size, at, before = bundle.size("shp"), 0, HEADER_BYTES
+    unsorted = False
     for part in _slabs(entries):
         words = part.astype(np.int64) * 2
         ends = words[:, 0] + 8 + words[:, 1]
@@ -165,10 +166,10 @@ def _check(bundle: Bundle, entries: NDArray[np.int32]) -> None:
                 "shp-truncated",
             )
         overlapping = words[:, 0] < np.concatenate([[before], ends[:-1]])
-        if overlapping.any():
-            _check_unsorted(bundle, entries)
-            return
+        unsorted |= bool(overlapping.any())
         at, before = at + len(part), int(ends[-1])
+    if unsorted:
+        _check_unsorted(bundle, entries)
 
 
 def _check_unsorted(bundle: Bundle, entries: NDArray[np.int32]) -> None:
