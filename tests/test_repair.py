@@ -407,9 +407,27 @@ def test_a_dbf_as_its_writer_made_it_is_no_damage(tmp_path: Path) -> None:
     cells = make.dbf_bytes(make.NAMES, [(b"%d" % i, b"\0" * 5) for i in range(3)])
     flags = bytearray(dbf)
     flags[97::26] = bytes(len(flags[97::26]))
-    for name, data in enumerate((dbf[:-1], longer, cells, bytes(flags))):
+    numbers = bytearray(make.dbf_bytes([(b"A", "N", 9, 0)], [(b"1",)] * 3))
+    numbers[65:-1:10] = bytes(3)
+    for name, data in enumerate((dbf[:-1], longer, cells, bytes(flags), bytes(numbers))):
         path = make.write(tmp_path / f"{name}", dbf=data)
         assert state_of(repair(path, tmp_path / f"out{name}")) == "whole", name
+
+
+@pytest.mark.parametrize("behind", [b"\r\0", b"\r" + bytes(263), b"\r\0\0"])
+@pytest.mark.parametrize("cut", [0, 1, 2])
+@pytest.mark.parametrize("stale", [0, 2])
+def test_rows_of_blanks_stay_behind_the_header_of_clipper_and_foxpro(
+    behind: bytes, cut: int, stale: int, tmp_path: Path
+) -> None:
+    """Cells that end in blanks look like flags one byte before the true ones."""
+    dbf = make.dbf_bytes(make.NAMES[::-1], [(b"%d" % i, b"name") for i in range(20)])
+    head = struct.pack("<IH", 20 - stale, 96 + len(behind))
+    table = dbf[:4] + head + dbf[10:96] + behind + dbf[97 : len(dbf) - 1 - cut]
+    shapes = [make.point(i, i) for i in range(20)]
+    outcome = repair(make.layer(tmp_path / "in", shapes, dbf=table), tmp_path / "out")
+    assert "the .dbf header tells another place" not in str(outcome.repairs)
+    assert dbf[97 : 97 + 18 * 26] in (tmp_path / "out/a.dbf").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ __all__ = ["Rows", "rows_of_table"]
 
 #: Flags that begin a row.
 BLANK, END_OF_FILE = 0x20, 0x1A
+#: From the end of the fields to the first row, as dBASE, Clipper and FoxPro write it.
+BEHIND_FIELDS = (1, 2, 264)
 #: Share of rows with a flag from which on they are where another header than the file's says.
 PROVEN = 0.9
 #: More than all rows of a file are looked at no further.
@@ -101,15 +103,39 @@ def _table(data: NDArray[np.uint8], name: str) -> tuple[Table, Counter[str]]:
         known = parse_table(bytes(data[: 1 << 16]), name)
     except ReadError as error:
         known, refused = None, error
+    if known and _agrees(data, known):
+        return known, Counter()
     best, repairs = known, Counter[str]()
     score = _score(data, known) if known else 0.0
     for told in _candidates(data, name):
-        if _share(data, told) > PROVEN and (found := _score(data, told)) > score:
+        if _is_proven(data, told) and (found := _score(data, told)) > score:
             best, score = told, found
             repairs = Counter({"the .dbf header tells another place or length of its rows": 1})
     if best is None:
         raise refused
     return best, repairs
+
+
+def _agrees(data: NDArray[np.uint8], table: Table) -> bool:
+    """Whether place, length and count of the rows make the size of the file to the byte.
+
+    Then they are right, whatever the flags are: no one of them can be wrong alone.
+    """
+    _, width = _end_of_fields(table.header)
+    return table.length == width and _left(data, table) == (data[-1] == END_OF_FILE)
+
+
+def _is_proven(data: NDArray[np.uint8], table: Table) -> bool:
+    """Whether rows begin where another header than the file's says, the first one above all.
+
+    Rows that end in blanks have one a byte before each of them but the first.
+    """
+    return _share(data, table) > PROVEN and data[table.start] in (BLANK, DELETED)
+
+
+def _left(data: NDArray[np.uint8], table: Table) -> int:
+    """Bytes behind the last row that is declared."""
+    return len(data) - table.start - table.declared * table.length
 
 
 def _score(data: NDArray[np.uint8], table: Table) -> float:
@@ -118,10 +144,11 @@ def _score(data: NDArray[np.uint8], table: Table) -> float:
     Blanks look like flags: rows of few characters have some at any place.
     """
     end, width = _end_of_fields(table.header)
-    left = len(data) - table.start - table.declared * table.length
+    left = _left(data, table)
     ended = left == 1 and data[-1] == END_OF_FILE
     fits = 2.0 if ended else 1.0 if left in (0, 1) else 0.0
-    return 4 * _share(data, table) + fits + (table.start == end + 1) + (table.length == width)
+    behind = table.start - end in BEHIND_FIELDS
+    return 4 * _share(data, table) + fits + behind + (table.length == width)
 
 
 def _candidates(data: NDArray[np.uint8], name: str) -> list[Table]:
