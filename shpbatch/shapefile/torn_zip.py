@@ -6,6 +6,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -74,8 +75,19 @@ def _inflated(parts: Iterator[bytes], method: int) -> Iterator[bytes]:
     for part in parts:
         rest = part
         while rest:
+            before = inflate.copy()
             try:
                 yield inflate.decompress(rest, CHUNK)
-            except zlib.error:  # nothing behind it can be told
+            except zlib.error:
+                yield from _before_the_error(before, rest)
                 return
             rest = inflate.unconsumed_tail
+    with suppress(zlib.error):
+        yield inflate.flush()
+
+
+def _before_the_error(inflate: zlib._Decompress, rest: bytes) -> Iterator[bytes]:
+    """What comes before a byte that cannot be: a call that raises gives nothing of it."""
+    with suppress(zlib.error):
+        for byte in rest:  # nothing behind the bad one can be told
+            yield inflate.decompress(bytes([byte]))
