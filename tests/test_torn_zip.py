@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from shpbatch.errors import ReadError
+from shpbatch.shapefile import zips
 from shpbatch.shapefile.bundle import Bundle
-from shpbatch.shapefile.torn_zip import CHUNK, unpack_torn
+from shpbatch.shapefile.torn_zip import CHUNK, torn_members, unpack_torn
 
 DIGITS = bytes(random.Random(7).choices(b"0123456789", k=400_000))
 
@@ -45,3 +47,18 @@ def test_what_zlib_holds_back_at_the_end_is_unpacked(more: int, tmp_path: Path) 
     torn = bundle(tmp_path, dbf=deflated(whole, zlib.Z_FINISH))
     unpack_torn(torn, "dbf", tmp_path / "dbf")
     assert (tmp_path / "dbf").read_bytes() == whole
+
+
+def test_no_more_is_unpacked_to_find_what_is_torn_than_an_honest_zip_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zips, "SMALL", 1 << 20)
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.shp", b"whole")
+        archive.writestr("a.sbn", bytes(2 << 20))
+    layer = Bundle(str(path), {"shp": "a.shp", "sbn": "a.sbn"}, zipped=True)
+    assert torn_members(layer, ("shp", "dbf")) == []
+    with pytest.raises(ReadError) as caught:
+        torn_members(layer, ("shp", "sbn"))
+    assert caught.value.code == "zip-bomb"

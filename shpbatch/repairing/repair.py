@@ -114,7 +114,7 @@ def _prepared(task: Task, folder: Path) -> Prepared:
 def _unpacked(source: Source, folder: Path) -> tuple[Source, list[str]]:
     """The layer out of a zip with wrong checksums, as files; the extensions of those."""
     bundle = Bundle.of(source)
-    torn = torn_members(bundle)
+    torn = torn_members(bundle, (*MAIN, *BESIDE))
     if not torn:
         return source, torn
     folder.mkdir()

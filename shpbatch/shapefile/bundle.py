@@ -164,7 +164,7 @@ class Bundle:
                 yield member
             return
         with tempfile.TemporaryFile(prefix="shpbatch-") as file:
-            for data in self._chunks(extension):
+            for data in self.chunks(extension):
                 file.write(data)
             file.flush()  # its size is asked of the system
             yield file
@@ -190,11 +190,17 @@ class Bundle:
     def copy(self, extension: str, target: Path) -> None:
         """Copy a member byte for byte."""
         with open(target, "wb") as out:
-            for data in self._chunks(extension):
+            for data in self.chunks(extension):
                 out.write(data)
 
-    def _chunks(self, extension: str) -> Iterator[bytes]:
-        """The bytes of a member; a generator does not see what goes wrong where they go."""
+    def chunks(self, extension: str) -> Iterator[bytes]:
+        """The bytes of a member; a generator does not see what goes wrong where they go.
+
+        Raises
+        ------
+        ReadError
+            ``source-unreadable`` as of `open`; ``zip-bomb``.
+        """
         with self.open(extension) as file:
             if isinstance(file, zipfile.ZipExtFile):
                 with open_zip(self.path) as archive:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -21,17 +21,24 @@ LOCAL = 30
 CHUNK = 1 << 17
 
 
-def torn_members(bundle: Bundle) -> list[str]:
-    """Extensions of a layer in a zip whose members do not have the checksum that it tells."""
-    return [e for e in bundle.members if bundle.zipped and _is_torn(bundle, e)]
+def torn_members(bundle: Bundle, extensions: Iterable[str]) -> list[str]:
+    """Those of a layer in a zip whose members do not have the checksum that it tells.
+
+    Raises
+    ------
+    ReadError
+        ``zip-bomb``.
+    """
+    return [e for e in extensions if bundle.zipped and e in bundle and _is_torn(bundle, e)]
 
 
 def _is_torn(bundle: Bundle, extension: str) -> bool:
     try:
-        with bundle.open(extension) as file:
-            while file.read(CHUNK):
-                pass
-    except ReadError:
+        for _ in bundle.chunks(extension):
+            pass
+    except ReadError as error:
+        if error.code == "zip-bomb":
+            raise
         return True
     return False
 
