@@ -666,6 +666,29 @@ def test_from_the_shell_on_a_pool_out_of_a_zip(folder: Path, tmp_path: Path) -> 
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_torn_sidecar_in_a_zip_does_not_cost_what_is_packed_otherwise(
+    method: int, tmp_path: Path
+) -> None:
+    path = make.write(tmp_path / "src")
+    (tmp_path / "zip").mkdir()
+    archive = tmp_path / "zip/a.zip"
+    with zipfile.ZipFile(archive, "w", method) as out:
+        for member in sorted(path.parent.iterdir()):
+            if member.suffix != ".cpg":
+                out.write(member, member.name)
+        out.writestr("a.cpg", b"UTF-8", zipfile.ZIP_STORED)
+        torn = out.getinfo("a.cpg").header_offset
+    data = bytearray(archive.read_bytes())
+    data[data.index(b"UTF-8", torn)] ^= 0x20
+    archive.write_bytes(data)
+    outcome = repair(archive, tmp_path / "out")
+    assert outcome.status == "done", outcome.reason
+    assert "the .cpg in the zip has not the checksum that it tells" in dict(outcome.repairs)
+    (made,) = (tmp_path / "out").rglob("a.shp")
+    assert contents(made) == list(make.POINTS)
+
+
 @pytest.mark.parametrize("kind", ["shp", "shx", "dbf"])
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_zip_with_a_wrong_checksum_is_unpacked_as_far_as_it_goes(

@@ -120,7 +120,8 @@ def _unpacked(source: Source, folder: Path) -> tuple[Source, list[str]]:
     folder.mkdir()
     for extension in (*MAIN, *BESIDE):
         if extension in bundle:
-            unpack_torn(bundle, extension, folder / f"{STEM}.{extension}")
+            target = folder / f"{STEM}.{extension}"
+            (unpack_torn if extension in torn else Bundle.copy)(bundle, extension, target)
     return Source(str(folder / f"{STEM}.shp"), source.relative, size=source.size), torn
 
 
