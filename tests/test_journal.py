@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from failing import Failing
 
 from shpbatch.durable import Files
 from shpbatch.errors import WriteError
@@ -307,40 +308,6 @@ def test_a_kill_at_every_change_and_again_in_recovery(tmp_path: Path) -> None:
 
 
 # -- a call fails ---------------------------------------------------------------
-
-
-class Failing(Files):
-    """Raises an error at the n-th call of one kind."""
-
-    def __init__(self, kind: str, at: int, number: int) -> None:
-        self.kind, self.at, self.number = kind, at, number
-        self.failed = False
-
-    def _count(self, kind: str) -> None:
-        if kind == self.kind:
-            self.at -= 1
-            if self.at == -1:
-                self.failed = True
-                raise OSError(self.number, os.strerror(self.number))
-
-    def write(self, path: Path, data: bytes) -> None:
-        self._count("write")
-        super().write(path, data)
-
-    def sync(self, path: Path) -> None:
-        self._count("sync")
-
-    def sync_all(self, paths: Iterable[Path]) -> None:
-        for path in paths:
-            self.sync(path)
-
-    def rename(self, source: Path, target: Path) -> None:
-        self._count("rename")
-        super().rename(source, target)
-
-    def unlink(self, path: Path) -> None:
-        self._count("unlink")
-        super().unlink(path)
 
 
 @pytest.mark.parametrize("number", [5, 28, 13, 4], ids=["EIO", "ENOSPC", "EACCES", "EINTR"])
